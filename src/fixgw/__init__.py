@@ -1,0 +1,1 @@
+"""fixgw: a FIX 4.4 gateway that translates cancels."""

@@ -1,0 +1,189 @@
+"""The orders of one OMS with their indexes, and the client order ids in use.
+
+Selecting costs as much as the smallest index that the selector names, not as much as the book.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from msgspec import Struct
+
+from fixgw.core.order import Order
+from fixgw.core.reports import Report
+from fixgw.core.requests import RequestKind
+from fixgw.core.selector import CancelSelector
+
+
+class Use(Struct, frozen=True, array_like=True, gc=False):
+    """A client order id used by a request that is no order of the book: a cancel, or a refused request.
+
+    `answer` is its last answer, for PossResend(97)=Y; `order_id` the order that a cancel was for.
+    """
+
+    user_id: int
+    kind: RequestKind
+    content: int
+    used_at: datetime
+    answer: Report | None = None
+
+
+_Entry = int | Use | tuple[int | Use, ...]
+
+
+class OrderBook:
+    """Orders by id, open ones indexed by account, user and instrument; closed ones known for a while.
+
+    `closed_max` bounds the number of closed orders and of other used ids that are remembered.
+    """
+
+    def __init__(self, closed_max: int) -> None:
+        self._closed_max = closed_max
+        self._orders: dict[int, Order] = {}
+        self._open: set[int] = set()
+        self._by_account: dict[int, set[int]] = {}
+        self._by_user: dict[int, set[int]] = {}
+        self._by_instrument: dict[int, set[int]] = {}
+        self._ids: dict[str, _Entry] = {}
+        self._forgettable: deque[tuple[datetime, int | str]] = deque()
+        self.complete_since: datetime | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self._orders.values())
+
+    def get(self, order_id: int) -> Order | None:
+        """The order with this id, open or closed; None for one unknown or forgotten."""
+        return self._orders.get(order_id)
+
+    def __getitem__(self, order_id: int) -> Order:
+        return self._orders[order_id]
+
+    def open_ids(self) -> list[int]:
+        """The ids of all open orders, oldest first."""
+        return sorted(self._open)
+
+    def put(self, order: Order) -> None:
+        """Take in an order, or its new state."""
+        order_id = order.order_id
+        known = self._orders.get(order_id)
+        self._orders[order_id] = order
+        if order.is_open:
+            if known is None:
+                self._index(order)
+        elif known is None:
+            self._name(order)
+            self._forgettable.append((order.changed_at or order.entered_at, order_id))
+        elif known.is_open:
+            self._unindex(order)
+            self._forgettable.append((order.changed_at or order.entered_at, order_id))
+
+    def _index(self, order: Order) -> None:
+        order_id = order.order_id
+        self._open.add(order_id)
+        for index, key in (
+            (self._by_account, order.account_id),
+            (self._by_user, order.user_id),
+            (self._by_instrument, order.instrument_id),
+        ):
+            ids = index.get(key)
+            if ids is None:
+                index[key] = {order_id}
+            else:
+                ids.add(order_id)
+        self._name(order)
+
+    def _unindex(self, order: Order) -> None:
+        order_id = order.order_id
+        self._open.remove(order_id)
+        self._by_account[order.account_id].remove(order_id)
+        self._by_user[order.user_id].remove(order_id)
+        self._by_instrument[order.instrument_id].remove(order_id)
+
+    def select(self, selector: CancelSelector) -> list[Order]:
+        """The open orders that `selector` names, oldest first (a list of any length, 0 included)."""
+        orders = self._orders
+        found = [orders[order_id] for order_id in self._smallest(selector)]
+        return sorted(filter(selector.matches, found), key=_order_id)
+
+    def _smallest(self, selector: CancelSelector) -> Iterable[int]:
+        smallest: set[int] = self._open
+        for index, key in ((self._by_account, selector.account_id), (self._by_user, selector.user_id)):
+            if key is not None:
+                candidate = index.get(key, _NONE)
+                if len(candidate) < len(smallest):
+                    smallest = candidate
+        if selector.instrument_ids is not None:
+            sets = [self._by_instrument.get(key, _NONE) for key in selector.instrument_ids]
+            if sum(map(len, sets)) < len(smallest):
+                return (order_id for ids in sets for order_id in ids)
+        return smallest
+
+    def named(self, cl_ord_id: str) -> list[Order]:
+        """The known orders, open or closed, that have this ClOrdID, whoever entered them; oldest first."""
+        return [self._orders[use] for use in _uses(self._ids.get(cl_ord_id)) if isinstance(use, int)]
+
+    def uses(self, cl_ord_id: str) -> list[Use]:
+        """The known uses of this client order id by requests that are no order of the book."""
+        return [use for use in _uses(self._ids.get(cl_ord_id)) if isinstance(use, Use)]
+
+    def use(self, cl_ord_id: str, use: Use) -> None:
+        """Record that a request used this id, or (same user and content) that it has a newer answer."""
+        others = [
+            other
+            for other in _uses(self._ids.get(cl_ord_id))
+            if isinstance(other, int) or (other.user_id, other.content) != (use.user_id, use.content)
+        ]
+        known = len(others) < len(_uses(self._ids.get(cl_ord_id)))
+        self._ids[cl_ord_id] = (*others, use) if others else use
+        if not known:
+            self._forgettable.append((use.used_at, cl_ord_id))
+
+    def _name(self, order: Order) -> None:
+        if order.cl_ord_id is None:
+            return
+        known = self._ids.get(order.cl_ord_id)
+        self._ids[order.cl_ord_id] = order.order_id if known is None else (*_uses(known), order.order_id)
+
+    def forget(self, before: datetime, at_most: int) -> None:
+        """Forget closed orders and used ids older than `before` or above the bound, `at_most` per call."""
+        for _ in range(at_most):
+            if not self._forgettable:
+                return
+            since, what = self._forgettable[0]
+            if since >= before and len(self._forgettable) <= self._closed_max:
+                return
+            self._forgettable.popleft()
+            self.complete_since = since
+            if isinstance(what, int):
+                order = self._orders.pop(what)
+                if order.cl_ord_id is not None:
+                    self._drop(order.cl_ord_id, what, since)
+            else:
+                self._drop(what, None, since)
+
+    def _drop(self, cl_ord_id: str, order_id: int | None, since: datetime) -> None:
+        left = tuple(
+            use
+            for use in _uses(self._ids.get(cl_ord_id))
+            if not (use == order_id if isinstance(use, int) else order_id is None and use.used_at <= since)
+        )
+        if not left:
+            self._ids.pop(cl_ord_id, None)
+        else:
+            self._ids[cl_ord_id] = left[0] if len(left) == 1 else left
+
+
+_NONE: set[int] = set()
+
+
+def _uses(entry: _Entry | None) -> tuple[int | Use, ...]:
+    if entry is None:
+        return ()
+    return entry if isinstance(entry, tuple) else (entry,)
+
+
+def _order_id(order: Order) -> int:
+    return order.order_id

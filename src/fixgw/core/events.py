@@ -1,0 +1,118 @@
+"""What has happened: facts, frozen; what the journal holds."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from fixgw.core.errors import Refusal
+from fixgw.core.order import CancelRef, Order
+from fixgw.core.requests import ClientRequest, MassCancel
+from fixgw.core.selector import CancelSelector
+
+
+class OrderEntered(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """An order was taken on; `order` is as it stands since."""
+
+    order: Order
+
+
+class RequestRefused(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A request was refused as a whole. `order_id` is the order it meant, where that is certain."""
+
+    request: ClientRequest
+    refusal: Refusal
+    at: datetime
+    order_id: int | None = None
+
+
+class CancelRequested(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The cancel of one order was accepted: the order is Pending Cancel until its end is known."""
+
+    order_id: int
+    ref: CancelRef
+    content: int
+    at: datetime
+
+
+class MassCancelRequested(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A mass cancel was accepted: `selector` is what it asks for; which orders that is comes next."""
+
+    mass_cancel_id: int
+    request: MassCancel
+    selector: CancelSelector
+    at: datetime
+
+
+class MassCancelAccepted(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The set of a mass cancel is known.
+
+    `order_ids` become Pending Cancel; the `already_pending` are in the set too and end at once. Both are
+    sequences of order ids, in the order in which the orders were entered.
+    """
+
+    mass_cancel_id: int
+    ref: CancelRef
+    order_ids: tuple[int, ...]
+    already_pending: tuple[int, ...]
+    at: datetime
+
+
+class OrderCanceled(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """An order is canceled."""
+
+    order_id: int
+    at: datetime
+
+
+class CancelRefused(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The cancel that was pending on an order was refused by its venue: the order rests as before."""
+
+    order_id: int
+    refusal: Refusal
+    at: datetime
+
+
+class OrderTriggered(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A stop order was triggered."""
+
+    order_id: int
+    at: datetime
+
+
+class OrderFilled(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """An order was filled, in part or to its end."""
+
+    order_id: int
+    last_qty: Decimal
+    last_px: Decimal
+    at: datetime
+
+
+class OrderExpired(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A Day order expired at the end of its day."""
+
+    order_id: int
+    at: datetime
+
+
+class DayEnded(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The day of an OMS ended at `boundary`: client order ids used before it may be used again."""
+
+    oms_id: int
+    boundary: datetime
+
+
+Event = (
+    OrderEntered
+    | RequestRefused
+    | CancelRequested
+    | MassCancelRequested
+    | MassCancelAccepted
+    | OrderCanceled
+    | CancelRefused
+    | OrderTriggered
+    | OrderFilled
+    | OrderExpired
+    | DayEnded
+)

@@ -1,0 +1,80 @@
+"""Which order a request for one order means: OMS + OrderId, or OMS + Account + ClientOrderId.
+
+Source: the identification rule of CancelOrder in the API document, and FIX 4.4's OrigClOrdID(41).
+"""
+
+from collections.abc import Callable
+
+from fixgw.core.errors import Refusal, Subject, invalid
+from fixgw.core.order import Order
+from fixgw.core.requests import CancelOrder, OrderStatus
+from fixgw.core.state import OmsState
+
+Visible = Callable[[Order], bool]
+
+
+def find_order(state: OmsState, ask: CancelOrder | OrderStatus, visible: Visible) -> Order | Refusal | None:
+    """The one order that `ask` names, None when there is none, 100 when its names disagree or fit several.
+
+    An order that is not `visible` to the asker does not exist for him.
+    """
+    if ask.order_id is None:
+        return _by_cl_ord_id(state, ask, visible)
+    found = state.book.get(ask.order_id)
+    if found is not None and not visible(found):
+        found = None
+    if ask.orig_cl_ord_id is None or isinstance(ask, OrderStatus):
+        return found
+    if found is None:
+        other = _by_cl_ord_id(state, ask, visible)
+        if other is None or isinstance(other, Refusal):
+            return None
+    elif found.cl_ord_id == ask.orig_cl_ord_id:
+        return found
+    return invalid(
+        f"OrderID(37)={ask.order_id} and OrigClOrdID(41)={ask.orig_cl_ord_id} name different orders",
+        Subject.ORDER,
+    )
+
+
+def _by_cl_ord_id(
+    state: OmsState, ask: CancelOrder | OrderStatus, visible: Visible
+) -> Order | Refusal | None:
+    if ask.orig_cl_ord_id is None:
+        return None
+
+    def own(order: Order) -> bool:
+        return order.user_id == ask.user_id or (ask.session is not None and order.session == ask.session)
+
+    named = [order for order in state.book.named(ask.orig_cl_ord_id) if visible(order)]
+    if ask.account_id is not None:
+        named = [order for order in named if order.account_id == ask.account_id]
+    if ask.owner_id is not None:
+        named = [order for order in named if order.user_id == ask.owner_id]
+    elif ask.account_id is None and isinstance(ask, CancelOrder):
+        named = [order for order in named if own(order)]
+    for group in ([o for o in named if own(o)], [o for o in named if not own(o)]):
+        still_open = [order for order in group if order.is_open]
+        if len(still_open) > 1:
+            return invalid(f"{ask.orig_cl_ord_id} names {len(still_open)} open orders", Subject.ORDER)
+        if group:
+            return still_open[0] if still_open else group[-1]
+    return None
+
+
+def contradiction(state: OmsState, ask: CancelOrder | OrderStatus, order: Order) -> Refusal | None:
+    """Why `ask` cannot mean `order` although its ids name it; None when every other field is the order's."""
+    if ask.account_id is not None and ask.account_id != order.account_id:
+        return invalid(f"Account(1)={ask.account_id} is not the order's account", Subject.ACCOUNT)
+    if ask.owner_id is not None and ask.owner_id != order.user_id:
+        return invalid(
+            f"PartyID(448)={ask.owner_id} with PartyRole(452)=11 is not the order's user", Subject.USER
+        )
+    instrument = state.directory.instruments[order.instrument_id]
+    if refusal := ask.instrument.contradiction(instrument):
+        return refusal
+    if ask.side is not None and ask.side != order.side.value:
+        return invalid(f"Side(54)={ask.side} is not the order's side {order.side.value}")
+    if isinstance(ask, CancelOrder) and ask.order_qty is not None and ask.order_qty > order.order_qty:
+        return invalid(f"OrderQty(38)={ask.order_qty} is above the order's {order.order_qty}")
+    return None

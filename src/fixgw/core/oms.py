@@ -1,0 +1,321 @@
+"""What a request leads to: `decide` turns it into events and is pure; time and ids are passed in.
+
+Every function here checks in the one order of `fixgw.core.errors.ErrorCode`; duplicates come first.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from fixgw.core import permissions, repetition
+from fixgw.core.directory import Instrument, User
+from fixgw.core.errors import (
+    ErrorCode,
+    Failure,
+    Refusal,
+    Subject,
+    failed,
+    invalid,
+    not_authorized,
+    not_found,
+)
+from fixgw.core.events import (
+    CancelRefused,
+    CancelRequested,
+    DayEnded,
+    Event,
+    MassCancelAccepted,
+    MassCancelRequested,
+    OrderCanceled,
+    OrderEntered,
+    OrderExpired,
+    OrderFilled,
+    OrderTriggered,
+    RequestRefused,
+)
+from fixgw.core.find import contradiction, find_order
+from fixgw.core.narrow import Asked, oms_problem, read_selector, unknown_names, unsupported
+from fixgw.core.order import CancelRef, Order, OrdStatus, TimeInForce
+from fixgw.core.reports import BusinessReject, Report
+from fixgw.core.requests import (
+    CancelOrder,
+    FillOrder,
+    Malformed,
+    MassCancel,
+    MassStatus,
+    NewOrder,
+    OrderAnswer,
+    OrderStatus,
+    RequestKind,
+    TriggerOrder,
+    VenueRequest,
+)
+from fixgw.core.state import OmsState, day_start_before
+from fixgw.core.status import mass_status, order_status
+
+
+class Decision(Struct):
+    """What a request leads to.
+
+    `events` (any number) are to be applied, in order; `replies` (any number) are reports for the asker that
+    come from no event; `rule` names what decided; `to_cancel` are ids of orders whose venue is to be asked.
+    """
+
+    events: Sequence[Event] = ()
+    replies: Sequence[Report] = ()
+    rule: str = ""
+    refusal: Refusal | None = None
+    to_cancel: Sequence[int] = ()
+
+
+Asking = NewOrder | CancelOrder | MassCancel | OrderStatus | MassStatus | Malformed
+
+
+def decide(state: OmsState, request: Asking, at: datetime, next_id: int) -> Decision:
+    """What `request` leads to at the time `at` (aware UTC).
+
+    `next_id` is the id that a new order, or a mass cancel, gets.
+    """
+    match request:
+        case OrderStatus():
+            return _reply(order_status(state, request, at))
+        case MassStatus():
+            return _reply(mass_status(state, request, at))
+        case Malformed():
+            return _malformed(request, at)
+    repeated = repetition.answer(state, request, at)
+    if repeated is not None:
+        if isinstance(repeated, Refusal):
+            existing = repetition.existing_order(state, request)
+            return refuse(request, repeated, at, "duplicate-id", existing)
+        return Decision(replies=(repeated,), rule="poss-resend")
+    user = state.directory.users[request.user_id]
+    match request:
+        case NewOrder():
+            return _new_order(state, request, user, at, next_id)
+        case CancelOrder():
+            return _cancel_order(state, request, user, at)
+        case MassCancel():
+            return _mass_cancel(state, request, user, at, next_id)
+
+
+def refuse(
+    request: Asking, refusal: Refusal, at: datetime, rule: str, order: Order | None = None
+) -> Decision:
+    """The decision that refuses `request` as a whole; `order` is the one it meant, where that is certain."""
+    order_id = None if order is None else order.order_id
+    return Decision((RequestRefused(request, refusal, at, order_id),), rule=rule, refusal=refusal)
+
+
+def _reply(answer: tuple[Sequence[Report], str]) -> Decision:
+    replies, rule = answer
+    first = replies[0]
+    refusal = first.refusal if isinstance(first, BusinessReject) else None
+    return Decision(replies=replies, rule=rule, refusal=refusal)
+
+
+def _malformed(request: Malformed, at: datetime) -> Decision:
+    kinds = (
+        RequestKind.NEW_ORDER_SINGLE,
+        RequestKind.ORDER_CANCEL_REQUEST,
+        RequestKind.ORDER_MASS_CANCEL_REQUEST,
+    )
+    if request.echo_id and request.kind in kinds:
+        return refuse(request, request.refusal, at, "syntax")
+    reject = BusinessReject(
+        request.ref_seq_num,
+        request.msg_type,
+        request.refusal,
+        (request.req_id or request.cl_ord_id) if request.echo_id else None,
+        unsupported_type=request.kind is RequestKind.UNSUPPORTED,
+    )
+    return Decision(replies=(reject,), rule="syntax", refusal=request.refusal)
+
+
+def _new_order(state: OmsState, request: NewOrder, user: User, at: datetime, next_id: int) -> Decision:
+    account_id = request.account_id
+    if account_id is None and (request.owner_id in (None, user.user_id)):
+        account_id = user.default_account_id
+    owner_id = user.user_id if request.owner_id is None else request.owner_id
+    named = _read_new_order(state, request, user, owner_id, account_id)
+    if isinstance(named, Refusal) and named.code is ErrorCode.INVALID_REQUEST:
+        return refuse(request, named, at, "contradiction")
+    if account_id is None:
+        raise AssertionError("an order without an account passed its check")
+    ruling = permissions.may_enter(user, account_id, owner_id)
+    if not ruling.allowed:
+        return refuse(request, not_authorized(ruling.why), at, ruling.rule)
+    if unknown := unknown_names(state, user, account_id, request.owner_id):
+        return refuse(request, unknown, at, "unknown-name")
+    if isinstance(named, Refusal):
+        return refuse(request, named, at, "unknown-name")
+    if request.unsupported is not None:
+        return refuse(request, request.unsupported, at, "unsupported-field")
+    order = _order(state, request, named, owner_id, account_id, at, next_id)
+    return Decision((OrderEntered(order),), rule=ruling.rule)
+
+
+def _read_new_order(
+    state: OmsState, request: NewOrder, user: User, owner_id: int, account_id: int | None
+) -> Instrument | Refusal:
+    oms = oms_problem(state, request, user)
+    if oms is not None and oms.code is ErrorCode.INVALID_REQUEST:
+        return oms
+    if account_id is None:
+        return invalid("Account(1) is missing, and no default account applies", Subject.ACCOUNT)
+    owner = state.directory.users.get(owner_id)
+    for_other = user.is_operator and owner is not None and owner is not user
+    known = account_id in state.directory.accounts
+    if for_other and owner is not None and known and account_id not in owner.account_ids:
+        return invalid(f"Account(1)={account_id} is not an account of user {owner_id}", Subject.ACCOUNT)
+    return oms or state.directory.instrument(request.instrument, state.oms.oms_id)
+
+
+def _order(
+    state: OmsState,
+    request: NewOrder,
+    instrument: Instrument,
+    owner_id: int,
+    account_id: int,
+    at: datetime,
+    order_id: int,
+) -> Order:
+    if request.side is None or request.ord_type is None:
+        raise AssertionError("a value that is not supported passed its check")
+    return Order(
+        order_id=order_id,
+        oms_id=state.oms.oms_id,
+        user_id=owner_id,
+        account_id=account_id,
+        instrument_id=instrument.instrument_id,
+        cl_ord_id=request.cl_ord_id,
+        side=request.side,
+        ord_type=request.ord_type,
+        time_in_force=request.time_in_force or TimeInForce.DAY,
+        order_qty=request.order_qty,
+        price=request.price,
+        stop_px=request.stop_px,
+        strategy=request.strategy,
+        session=request.session,
+        content=request.content,
+        entered_at=at,
+        status=OrdStatus.PENDING_TRIGGER if request.ord_type.has_trigger else OrdStatus.NEW,
+    )
+
+
+def _cancel_order(state: OmsState, request: CancelOrder, user: User, at: datetime) -> Decision:
+    oms = oms_problem(state, request, user)
+    if oms is not None and oms.code is ErrorCode.INVALID_REQUEST:
+        return refuse(request, oms, at, "contradiction")
+    may = permissions.may_trade(user)
+    if not may.allowed:
+        return refuse(request, not_authorized(may.why), at, may.rule)
+    if oms is not None:
+        return refuse(request, oms, at, "unknown-name")
+    scope = state.oms.cancel_scope
+    found = find_order(state, request, lambda order: permissions.may_cancel(user, order, scope).allowed)
+    if isinstance(found, Refusal):
+        return refuse(request, found, at, "contradiction")
+    if found is None:
+        return _no_such_order(state, request, user, at)
+    if wrong := contradiction(state, request, found):
+        return refuse(request, wrong, at, "contradiction", found)
+    rule = permissions.may_cancel(user, found, scope).rule
+    if found.status is OrdStatus.PENDING_CANCEL:
+        refusal = failed("a cancel of this order is pending already", Failure.ALREADY_PENDING)
+        return refuse(request, refusal, at, "already-pending", found)
+    if not found.is_open:
+        refusal = failed(f"too late to cancel, the order is {found.status.name}", Failure.TOO_LATE)
+        return refuse(request, refusal, at, "too-late", found)
+    ref = CancelRef(user.user_id, request.session, request.cl_ord_id)
+    event = CancelRequested(found.order_id, ref, request.content, at)
+    return Decision((event,), rule=rule, to_cancel=(found.order_id,))
+
+
+def _no_such_order(state: OmsState, request: CancelOrder, user: User, at: datetime) -> Decision:
+    ruling = permissions.may_name(
+        user, request.account_id, request.owner_id, state.oms.cancel_scope, state.directory
+    )
+    if not ruling.allowed:
+        return refuse(request, not_authorized(ruling.why), at, ruling.rule)
+    if unknown := unknown_names(state, user, request.account_id, request.owner_id):
+        return refuse(request, unknown, at, "unknown-name")
+    named = "OrigClOrdID(41)" if request.order_id is None else "OrderID(37)"
+    return refuse(request, not_found(f"{named} names no order", Subject.ORDER), at, "unknown-order")
+
+
+def _mass_cancel(state: OmsState, request: MassCancel, user: User, at: datetime, next_id: int) -> Decision:
+    asked = read_selector(state, request, user)
+    if isinstance(asked, Refusal):
+        return refuse(request, asked, at, "contradiction")
+    ruling = permissions.may_cancel_all(user, asked.selector, state.oms.cancel_scope)
+    if not ruling.allowed:
+        return refuse(request, not_authorized(ruling.why), at, ruling.rule)
+    if refusal := _cannot(state, asked, user, request):
+        return refuse(request, refusal, at, "unknown-name")
+    ref = CancelRef(user.user_id, request.session, request.cl_ord_id, next_id)
+    ids: list[int] = []
+    pending: list[int] = []
+    for order in state.book.select(asked.selector):
+        (pending if order.status is OrdStatus.PENDING_CANCEL else ids).append(order.order_id)
+    events = (
+        MassCancelRequested(next_id, request, asked.selector, at),
+        MassCancelAccepted(next_id, ref, tuple(ids), tuple(pending), at),
+    )
+    return Decision(events, rule=ruling.rule, to_cancel=ids)
+
+
+def _cannot(state: OmsState, asked: Asked, user: User, request: MassCancel) -> Refusal | None:
+    if asked.unknown is not None:
+        return asked.unknown
+    if unknown := unknown_names(state, user, asked.selector.account_id, asked.selector.user_id):
+        return unknown
+    return unsupported(request)
+
+
+def decide_venue(state: OmsState, said: VenueRequest, at: datetime) -> Event | Refusal:
+    """The event that a venue's word leads to, or why it cannot be true of the order as it stands."""
+    order = state.book.get(said.order_id)
+    if order is None:
+        return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
+    if not order.is_open:
+        return failed(f"order {said.order_id} is {order.status.name} already", Failure.TOO_LATE)
+    match said:
+        case OrderAnswer(refused=None):
+            return OrderCanceled(order.order_id, at)
+        case OrderAnswer(refused=str() as reason):
+            return CancelRefused(order.order_id, failed(reason), at)
+        case TriggerOrder():
+            if not order.waits_for_trigger:
+                return failed(f"order {order.order_id} waits for no trigger")
+            return OrderTriggered(order.order_id, at)
+        case FillOrder():
+            return _fill(order, said, at)
+    raise AssertionError(said)
+
+
+def _fill(order: Order, said: FillOrder, at: datetime) -> Event | Refusal:
+    if order.waits_for_trigger:
+        return failed(f"order {order.order_id} waits for its trigger")
+    if not 0 < said.last_qty <= order.leaves_qty:
+        return invalid(f"quantity {said.last_qty} is not within the {order.leaves_qty} that are left")
+    last_px = said.last_px or order.price or order.stop_px
+    if last_px is None:
+        return invalid(f"order {order.order_id} has no price of its own: a price is needed")
+    return OrderFilled(order.order_id, said.last_qty, last_px, at)
+
+
+def end_day(state: OmsState, at: datetime) -> DayEnded | None:
+    """The event that the day has ended, when it has; the boundary is passed once and never back."""
+    if at < state.next_day_end():
+        return None
+    return DayEnded(state.oms.oms_id, day_start_before(at, state.oms))
+
+
+def expire(state: OmsState, order_id: int, at: datetime) -> OrderExpired | None:
+    """The event that a Day order of an earlier day expires; None when it need not."""
+    order = state.book.get(order_id)
+    if order is None or not order.is_open or order.time_in_force is not TimeInForce.DAY:
+        return None
+    return OrderExpired(order_id, at) if order.entered_at < state.day_start else None

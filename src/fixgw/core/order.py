@@ -1,0 +1,213 @@
+"""An order, its states, and the one table of legal transitions."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+ZERO = Decimal(0)
+
+
+class Side(StrEnum):
+    """Side(54), the values that can be entered."""
+
+    BUY = "1"
+    SELL = "2"
+    SELL_SHORT = "5"
+
+
+SIDES = {side.value: side for side in Side}
+"""The sides by their FIX value."""
+
+
+class OrdType(StrEnum):
+    """OrdType(40), the values that can be entered."""
+
+    MARKET = "1"
+    LIMIT = "2"
+    STOP = "3"
+    STOP_LIMIT = "4"
+
+    @property
+    def has_price(self) -> bool:
+        """Whether Price(44) belongs to it."""
+        return self in (OrdType.LIMIT, OrdType.STOP_LIMIT)
+
+    @property
+    def has_trigger(self) -> bool:
+        """Whether StopPx(99) belongs to it."""
+        return self in (OrdType.STOP, OrdType.STOP_LIMIT)
+
+
+class TimeInForce(StrEnum):
+    """TimeInForce(59), the values that can be entered."""
+
+    DAY = "0"
+    GOOD_TILL_CANCEL = "1"
+
+
+class OrdStatus(StrEnum):
+    """OrdStatus(39), and one state that FIX shows as New: pending on its trigger."""
+
+    PENDING_NEW = "A"
+    NEW = "0"
+    PENDING_TRIGGER = "T"
+    PARTIALLY_FILLED = "1"
+    FILLED = "2"
+    PENDING_CANCEL = "6"
+    CANCELED = "4"
+    REJECTED = "8"
+    EXPIRED = "C"
+
+
+_S = OrdStatus
+
+TRANSITIONS: dict[OrdStatus, frozenset[OrdStatus]] = {
+    _S.PENDING_NEW: frozenset({_S.NEW, _S.PENDING_TRIGGER, _S.PENDING_CANCEL, _S.REJECTED}),
+    _S.NEW: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}),
+    _S.PENDING_TRIGGER: frozenset({_S.NEW, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}),
+    _S.PARTIALLY_FILLED: frozenset(
+        {_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}
+    ),
+    _S.PENDING_CANCEL: frozenset(
+        {
+            _S.PENDING_CANCEL,  # a partial fill while the cancel is on its way
+            _S.NEW,  # these three: the cancel was refused, the order rests as before
+            _S.PENDING_TRIGGER,
+            _S.PARTIALLY_FILLED,
+            _S.FILLED,
+            _S.CANCELED,
+            _S.EXPIRED,
+        }
+    ),
+    _S.FILLED: frozenset(),
+    _S.CANCELED: frozenset(),
+    _S.REJECTED: frozenset(),
+    _S.EXPIRED: frozenset(),
+}
+"""The one table of legal transitions. A state with no way out is a terminal one."""
+
+_OPEN = frozenset(status for status, ways_out in TRANSITIONS.items() if ways_out)
+
+
+class IllegalTransitionError(Exception):
+    """A bug of ours: an event would take an order where the table does not let it go."""
+
+
+class CancelRef(Struct, frozen=True, array_like=True, gc=False):
+    """Who asked for the cancel that is pending on an order.
+
+    `session` and `cl_ord_id` are those of the request; None for one that did not come over FIX.
+    `mass_cancel_id` is the id of the mass cancel that the order was taken on by, None for a single one.
+    """
+
+    user_id: int
+    session: str | None
+    cl_ord_id: str | None
+    mass_cancel_id: int | None = None
+
+
+class Order(Struct, frozen=True, array_like=True, gc=False):
+    """An order as it stands. Quantities are in units of the instrument, prices in its quote currency.
+
+    `session` is the FIX session that is told what happens to it, `content` a digest of the New Order
+    Single it came in (for PossResend), `pending_cancel` names the request behind PENDING_CANCEL.
+    """
+
+    order_id: int
+    oms_id: int
+    user_id: int
+    account_id: int
+    instrument_id: int
+    cl_ord_id: str | None
+    side: Side
+    ord_type: OrdType
+    time_in_force: TimeInForce
+    order_qty: Decimal
+    price: Decimal | None
+    stop_px: Decimal | None
+    strategy: str | None
+    session: str | None
+    content: int
+    entered_at: datetime
+    status: OrdStatus
+    triggered: bool = False
+    cum_qty: Decimal = ZERO
+    gross_value: Decimal = ZERO
+    pending_cancel: CancelRef | None = None
+    changed_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can still happen to it."""
+        return self.status in _OPEN
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """LeavesQty(151): what is still open; 0 in a terminal state (FIX 4.4, volume 4, ExecutionReport)."""
+        return self.order_qty - self.cum_qty if self.status in _OPEN else ZERO
+
+    @property
+    def avg_px(self) -> Decimal:
+        """AvgPx(6): the average price of what was filled, 0 when nothing was."""
+        return self.gross_value / self.cum_qty if self.cum_qty else ZERO
+
+    @property
+    def waits_for_trigger(self) -> bool:
+        """Whether it is a stop order that has not been triggered, whatever else is pending on it."""
+        return self.ord_type.has_trigger and not self.triggered
+
+    @property
+    def resting_status(self) -> OrdStatus:
+        """The state it rests in when no cancel is pending."""
+        if self.cum_qty:
+            return OrdStatus.PARTIALLY_FILLED
+        return OrdStatus.PENDING_TRIGGER if self.waits_for_trigger else OrdStatus.NEW
+
+    def _to(self, status: OrdStatus, at: datetime, **changes: object) -> "Order":
+        if status not in TRANSITIONS[self.status]:
+            raise IllegalTransitionError(f"order {self.order_id}: {self.status.name} to {status.name}")
+        return replace(self, status=status, changed_at=at, **changes)
+
+    def to_pending_cancel(self, ref: CancelRef, at: datetime) -> "Order":
+        """With the cancel `ref` pending. Raises IllegalTransitionError."""
+        if self.status is OrdStatus.PENDING_CANCEL:
+            raise IllegalTransitionError(f"order {self.order_id}: a cancel is pending already")
+        return self._to(OrdStatus.PENDING_CANCEL, at, pending_cancel=ref)
+
+    def to_canceled(self, at: datetime) -> "Order":
+        """Canceled, for whatever reason. Raises IllegalTransitionError."""
+        return self._to(OrdStatus.CANCELED, at, pending_cancel=None)
+
+    def to_cancel_refused(self, at: datetime) -> "Order":
+        """Resting again after its cancel was refused. Raises IllegalTransitionError."""
+        return self._to(self.resting_status, at, pending_cancel=None)
+
+    def to_triggered(self, at: datetime) -> "Order":
+        """Triggered: a stop order becomes a live one. Raises IllegalTransitionError."""
+        if not self.waits_for_trigger:
+            raise IllegalTransitionError(f"order {self.order_id}: waits for no trigger")
+        pending = self.status is OrdStatus.PENDING_CANCEL
+        return self._to(self.status if pending else OrdStatus.NEW, at, triggered=True)
+
+    def to_filled(self, last_qty: Decimal, last_px: Decimal, at: datetime) -> "Order":
+        """With one more fill. Raises IllegalTransitionError, also above LeavesQty and before a trigger."""
+        if self.waits_for_trigger or not ZERO < last_qty <= self.leaves_qty:
+            raise IllegalTransitionError(
+                f"order {self.order_id}: cannot fill {last_qty} of {self.leaves_qty}"
+            )
+        cum_qty = self.cum_qty + last_qty
+        gross_value = self.gross_value + last_qty * last_px
+        if cum_qty == self.order_qty:
+            return self._to(
+                OrdStatus.FILLED, at, cum_qty=cum_qty, gross_value=gross_value, pending_cancel=None
+            )
+        pending = self.status is OrdStatus.PENDING_CANCEL
+        status = self.status if pending else OrdStatus.PARTIALLY_FILLED
+        return self._to(status, at, cum_qty=cum_qty, gross_value=gross_value)
+
+    def to_expired(self, at: datetime) -> "Order":
+        """Expired at the end of its day. Raises IllegalTransitionError."""
+        return self._to(OrdStatus.EXPIRED, at, pending_cancel=None)

@@ -1,0 +1,163 @@
+"""What a door can ask: imperative, frozen. The same structs travel over the link."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from fixgw.core.directory import InstrumentName, OmsName
+from fixgw.core.errors import Refusal
+from fixgw.core.order import OrdType, Side, TimeInForce
+from fixgw.core.scope import Scope
+
+
+class RequestKind(StrEnum):
+    """The FIX message that a request came in, or would have come in; its value is the MsgType(35)."""
+
+    NEW_ORDER_SINGLE = "D"
+    ORDER_CANCEL_REQUEST = "F"
+    ORDER_MASS_CANCEL_REQUEST = "q"
+    ORDER_STATUS_REQUEST = "H"
+    ORDER_MASS_STATUS_REQUEST = "AF"
+    UNSUPPORTED = "?"
+
+
+class Request(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
+    """What every request of a client has.
+
+    `user_id` is who asks; `session` the FIX session it came on, None for another door. `cl_ord_id` is
+    the request's own ClOrdID(11). `content` is a digest of everything but what PossResend(97) allows to
+    differ. `ref_seq_num` is the inbound MsgSeqNum(34), for a BusinessMessageReject.
+    """
+
+    user_id: int
+    session: str | None = None
+    oms: OmsName = OmsName()
+    cl_ord_id: str | None = None
+    content: int = 0
+    poss_resend: bool = False
+    ref_seq_num: int = 0
+
+
+class NewOrder(Request, frozen=True, tag=True, array_like=True, gc=False):
+    """New Order Single (D). `owner_id` is the user named in it; None is the one who asks.
+
+    A field that holds a value we do not know is None here, and `unsupported` says which: that refusal
+    (106) has its place after those for permission (20) and unknown names (104).
+    """
+
+    instrument: InstrumentName
+    side: Side | None
+    ord_type: OrdType | None
+    time_in_force: TimeInForce | None
+    order_qty: Decimal
+    account_id: int | None = None
+    owner_id: int | None = None
+    price: Decimal | None = None
+    stop_px: Decimal | None = None
+    strategy: str | None = None
+    unsupported: Refusal | None = None
+    side_text: str = ""
+
+
+class CancelOrder(Request, frozen=True, tag=True, array_like=True, gc=False):
+    """Order Cancel Request (F): one order, named by `order_id`, by `orig_cl_ord_id`, or by both.
+
+    `order_id` is -1 for one that cannot exist. The rest, where given, must be the order's own.
+    """
+
+    order_id: int | None = None
+    orig_cl_ord_id: str | None = None
+    account_id: int | None = None
+    owner_id: int | None = None
+    instrument: InstrumentName = InstrumentName()
+    side: str | None = None
+    order_qty: Decimal | None = None
+
+
+class MassCancel(Request, frozen=True, tag=True, array_like=True, gc=False):
+    """Order Mass Cancel Request (q): every order of the scope, narrowed by all else that is given.
+
+    `unsupported` is there when something was given that narrows and that we cannot honour (106).
+    """
+
+    scope: Scope
+    account_id: int | None = None
+    owner_id: int | None = None
+    side: str | None = None
+    strategy: str | None = None
+    unsupported: Refusal | None = None
+
+
+class OrderStatus(Request, frozen=True, tag=True, array_like=True, gc=False):
+    """Order Status Request (H): one order, named by `order_id`, else by `orig_cl_ord_id` (its ClOrdID)."""
+
+    order_id: int | None = None
+    orig_cl_ord_id: str | None = None
+    account_id: int | None = None
+    owner_id: int | None = None
+    instrument: InstrumentName = InstrumentName()
+    side: str | None = None
+    req_id: str | None = None
+
+
+class MassStatus(Request, frozen=True, tag=True, array_like=True, gc=False):
+    """Order Mass Status Request (AF): the open orders of a scope, read exactly as a mass cancel reads it."""
+
+    scope: Scope
+    req_id: str
+    account_id: int | None = None
+    owner_id: int | None = None
+    side: str | None = None
+    unsupported: Refusal | None = None
+
+
+class Malformed(Request, frozen=True, tag=True, array_like=True, gc=False):
+    """A request that cannot be read, with the refusal it gets and what its answer has to echo.
+
+    `echo_id` is False where the request's own id cannot be echoed: then the answer is a
+    BusinessMessageReject, and no id is used up.
+    """
+
+    kind: RequestKind
+    msg_type: str
+    refusal: Refusal
+    echo_id: bool = True
+    instrument: InstrumentName = InstrumentName()
+    side: str | None = None
+    orig_cl_ord_id: str | None = None
+    scope: Scope | None = None
+    req_id: str | None = None
+
+
+ClientRequest = NewOrder | CancelOrder | MassCancel | OrderStatus | MassStatus | Malformed
+
+
+class OrderAnswer(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A venue's word on one cancel: canceled when `refused` is None, else why it was not."""
+
+    order_id: int
+    refused: str | None = None
+
+
+class FillOrder(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A fill on a venue. Without `last_px` the order's own price, or 1 where it has none."""
+
+    order_id: int
+    last_qty: Decimal
+    last_px: Decimal | None = None
+
+
+class TriggerOrder(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A stop order's trigger was reached on its venue."""
+
+    order_id: int
+
+
+class EndDay(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The day of an OMS ends."""
+
+    oms_id: int
+
+
+VenueRequest = OrderAnswer | FillOrder | TriggerOrder

@@ -1,0 +1,150 @@
+"""The state of one OMS, and how each event changes it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+
+from fixgw.core.book import OrderBook, Use
+from fixgw.core.directory import Directory, Oms
+from fixgw.core.events import (
+    CancelRefused,
+    CancelRequested,
+    DayEnded,
+    Event,
+    MassCancelAccepted,
+    MassCancelRequested,
+    OrderCanceled,
+    OrderEntered,
+    OrderExpired,
+    OrderFilled,
+    OrderTriggered,
+)
+from fixgw.core.order import Order
+from fixgw.core.requests import MassCancel
+
+
+class MassCancelProgress(Struct):
+    """How far an accepted mass cancel is: `left` orders whose end is not known, `canceled` ones, the others.
+
+    `not_affected` are pairs (order id, ClOrdID).
+    """
+
+    mass_cancel_id: int
+    request: MassCancel
+    left: int = 0
+    canceled: int = 0
+    not_affected: list[tuple[int, str | None]] = []
+
+
+class OmsState:
+    """The state that `decide` reads and only `evolve` changes.
+
+    `day_start` is the last end of day that was passed; it never goes back.
+    """
+
+    def __init__(self, oms: Oms, directory: Directory, *, day_start: datetime, closed_max: int) -> None:
+        self.oms = oms
+        self.directory = directory
+        self.book = OrderBook(closed_max)
+        self.mass_cancels: dict[int, MassCancelProgress] = {}
+        self.day_start = day_start
+
+    def next_day_end(self) -> datetime:
+        """When the current day ends (aware UTC)."""
+        return self.day_start + timedelta(days=1)
+
+    def recall(self, orders: Iterable[Order], uses: Iterable[tuple[str, Use]] = ()) -> None:
+        """Know again what the journal remembers: at start, or what memory had forgotten."""
+        for order in orders:
+            if self.book.get(order.order_id) is None:
+                self.book.put(order)
+        for cl_ord_id, use in uses:
+            self.book.use(cl_ord_id, use)
+
+    def restore(
+        self,
+        mass_cancel_id: int,
+        request: MassCancel,
+        left: int,
+        canceled: int,
+        not_affected: Iterable[tuple[int, str | None]],
+    ) -> None:
+        """Know again how far a mass cancel was when the journal was last written."""
+        progress = MassCancelProgress(mass_cancel_id, request, left, canceled, list(not_affected))
+        self.mass_cancels[mass_cancel_id] = progress
+
+
+def day_start_before(at: datetime, oms: Oms) -> datetime:
+    """The last end of day of `oms` at or before `at` (aware UTC)."""
+    end = datetime.combine(at.astimezone(UTC).date(), oms.day_end, tzinfo=UTC)
+    return end if end <= at else end - timedelta(days=1)
+
+
+def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
+    """Apply `event`; the order it is about, before and after (None where there is none).
+
+    Raises `fixgw.core.order.IllegalTransitionError` for an event that the table does not allow.
+    """
+    match event:
+        case OrderEntered():
+            state.book.put(event.order)
+            return None, event.order
+        case MassCancelRequested():
+            state.mass_cancels[event.mass_cancel_id] = MassCancelProgress(event.mass_cancel_id, event.request)
+            return None, None
+        case MassCancelAccepted():
+            _accept(state, event)
+            return None, None
+        case DayEnded():
+            state.day_start = max(state.day_start, event.boundary)
+            return None, None
+        case CancelRequested() | OrderCanceled() | CancelRefused() | OrderTriggered() | OrderFilled():
+            before = state.book[event.order_id]
+            after = _change(before, event)
+        case OrderExpired():
+            before = state.book[event.order_id]
+            after = before.to_expired(event.at)
+        case _:
+            return None, None
+    state.book.put(after)
+    if before.pending_cancel is not None and after.pending_cancel is None:
+        _count(state, before, canceled=isinstance(event, OrderCanceled))
+    return before, after
+
+
+def _change(
+    order: Order, event: CancelRequested | OrderCanceled | CancelRefused | OrderTriggered | OrderFilled
+) -> Order:
+    match event:
+        case OrderCanceled():
+            return order.to_canceled(event.at)
+        case CancelRequested():
+            return order.to_pending_cancel(event.ref, event.at)
+        case CancelRefused():
+            return order.to_cancel_refused(event.at)
+        case OrderTriggered():
+            return order.to_triggered(event.at)
+        case OrderFilled():
+            return order.to_filled(event.last_qty, event.last_px, event.at)
+
+
+def _accept(state: OmsState, event: MassCancelAccepted) -> None:
+    book = state.book
+    for order_id in event.order_ids:
+        book.put(book[order_id].to_pending_cancel(event.ref, event.at))
+    progress = state.mass_cancels[event.mass_cancel_id]
+    progress.left = len(event.order_ids)
+    progress.not_affected.extend((order_id, book[order_id].cl_ord_id) for order_id in event.already_pending)
+
+
+def _count(state: OmsState, ended: Order, *, canceled: bool) -> None:
+    ref = ended.pending_cancel
+    if ref is None or ref.mass_cancel_id is None:
+        return
+    progress = state.mass_cancels[ref.mass_cancel_id]
+    progress.left -= 1
+    if canceled:
+        progress.canceled += 1
+    else:
+        progress.not_affected.append((ended.order_id, ended.cl_ord_id))

@@ -1,0 +1,210 @@
+"""Who is told what: from an event to the reports that sessions get.
+
+The requester gets his answer on his session. The order's own session, if it is another one, gets only the
+end. One report of an event per session, never two (FIX 4.4 leaves this open; it is our documented choice).
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from fixgw.core.errors import Failure, Refusal, failed
+from fixgw.core.events import (
+    CancelRefused,
+    CancelRequested,
+    Event,
+    MassCancelAccepted,
+    OrderCanceled,
+    OrderEntered,
+    OrderExpired,
+    OrderFilled,
+    OrderTriggered,
+    RequestRefused,
+)
+from fixgw.core.order import CancelRef, Order
+from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, Report
+from fixgw.core.requests import CancelOrder, Malformed, MassCancel, NewOrder, RequestKind
+from fixgw.core.state import MassCancelProgress, OmsState
+
+UNSOLICITED = "canceled, not at the request of this session"
+
+Told = tuple[str, Report]
+NextId = Callable[[], int]
+Pending = Callable[[str, int], bool]
+
+
+def tell(
+    state: OmsState,
+    event: Event,
+    before: Order | None,
+    after: Order | None,
+    *,
+    next_exec_id: NextId,
+    shows_pending: Pending,
+) -> Iterator[Told]:
+    """The reports, each with the name of the session that gets it, in the order in which they go out.
+
+    `before` and `after` are the order as it was and is. `shows_pending` says for a session and an order id
+    whether Pending Cancel is to be reported: when the end is not known yet, or the session always wants it.
+    """
+    match event:
+        case OrderEntered(order=order):
+            if order.session is not None:
+                yield (
+                    order.session,
+                    Execution(ExecType.NEW, next_exec_id(), order, order.cl_ord_id, order.entered_at),
+                )
+        case RequestRefused():
+            if event.request.session is not None:
+                yield event.request.session, _refusal(state, event, next_exec_id)
+        case CancelRequested(ref=ref):
+            if ref.session is not None and after is not None and shows_pending(ref.session, event.order_id):
+                yield (
+                    ref.session,
+                    _for_requester(ExecType.PENDING_CANCEL, ref, after, event.at, next_exec_id()),
+                )
+        case MassCancelAccepted():
+            yield from _accepted(state, event, next_exec_id, shows_pending)
+        case OrderCanceled() | OrderFilled() | OrderExpired() | OrderTriggered() | CancelRefused():
+            if before is None or after is None:
+                raise AssertionError(event)
+            yield from _order_changed(state, event, before, after, next_exec_id)
+        case _:
+            return
+
+
+def _refusal(state: OmsState, event: RequestRefused, next_exec_id: NextId) -> Report:
+    request = event.request
+    order = None if event.order_id is None else state.book.get(event.order_id)
+    kind = request.kind if isinstance(request, Malformed) else None
+    if isinstance(request, NewOrder) or kind is RequestKind.NEW_ORDER_SINGLE:
+        if not isinstance(request, NewOrder | Malformed):
+            raise AssertionError(request)
+        return OrderRefused(next_exec_id(), request, event.refusal, event.at, order)
+    if isinstance(request, CancelOrder) or kind is RequestKind.ORDER_CANCEL_REQUEST:
+        if not isinstance(request, CancelOrder | Malformed):
+            raise AssertionError(request)
+        orig = request.orig_cl_ord_id if order is None else order.cl_ord_id
+        return CancelReject(request.cl_ord_id, orig, order, event.refusal, event.at)
+    if not isinstance(request, MassCancel | Malformed):
+        raise AssertionError(request)
+    return MassCancelReport(0, request, event.at, event.refusal)
+
+
+def _accepted(
+    state: OmsState, event: MassCancelAccepted, next_exec_id: NextId, shows_pending: Pending
+) -> Iterator[Told]:
+    session = event.ref.session
+    if session is None:
+        return
+    book = state.book
+    ids = sorted(event.order_ids + event.already_pending)
+    settings = state.directory.sessions.get(session)
+    listed = ids if settings is not None and len(ids) <= settings.affected_orders_max else []
+    progress = state.mass_cancels[event.mass_cancel_id]
+    yield (
+        session,
+        MassCancelReport(
+            event.mass_cancel_id,
+            progress.request,
+            event.at,
+            total_affected=len(ids),
+            affected=tuple((order_id, book[order_id].cl_ord_id) for order_id in listed),
+        ),
+    )
+    for order_id in event.already_pending:
+        refusal = failed("a cancel of this order is pending already", Failure.ALREADY_PENDING)
+        yield session, _reject(event.ref, book[order_id], refusal, event)
+    for order_id in event.order_ids:
+        if shows_pending(session, order_id):
+            pending = book[order_id]
+            if pending.is_open:
+                yield (
+                    session,
+                    _for_requester(ExecType.PENDING_CANCEL, event.ref, pending, event.at, next_exec_id()),
+                )
+    if not event.order_ids:
+        yield from _completed(state, progress, event)
+
+
+_Change = OrderCanceled | OrderFilled | OrderExpired | OrderTriggered | CancelRefused
+
+
+def _order_changed(
+    state: OmsState, event: _Change, before: Order, after: Order, next_exec_id: NextId
+) -> Iterator[Told]:
+    ref = before.pending_cancel
+    exec_id = 0 if isinstance(event, CancelRefused) else next_exec_id()
+    requester = None if ref is None else ref.session
+    if isinstance(event, OrderCanceled) and ref is not None and requester is not None:
+        yield requester, _for_requester(ExecType.CANCELED, ref, after, event.at, exec_id)
+        if after.session not in (None, requester):
+            yield _to_owner(event, after, exec_id)
+    elif not isinstance(event, CancelRefused) and after.session is not None:
+        yield _to_owner(event, after, exec_id)
+    if ref is None or after.pending_cancel is not None:
+        return
+    if requester is not None and not isinstance(event, OrderCanceled):
+        refusal = (
+            event.refusal
+            if isinstance(event, CancelRefused)
+            else failed(f"too late to cancel, the order is {after.status.name}", Failure.TOO_LATE)
+        )
+        yield requester, _reject(ref, after, refusal, event)
+    if ref.mass_cancel_id is not None and requester is not None:
+        progress = state.mass_cancels[ref.mass_cancel_id]
+        if progress.left == 0:
+            yield from _completed(state, progress, event)
+
+
+def _to_owner(event: _Change, order: Order, exec_id: int) -> Told:
+    if order.session is None:
+        raise AssertionError(order)
+    match event:
+        case OrderFilled():
+            report = Execution(
+                ExecType.TRADE,
+                exec_id,
+                order,
+                order.cl_ord_id,
+                event.at,
+                last_qty=event.last_qty,
+                last_px=event.last_px,
+            )
+        case OrderExpired():
+            report = Execution(ExecType.EXPIRED, exec_id, order, order.cl_ord_id, event.at)
+        case OrderTriggered():
+            report = Execution(ExecType.RESTATED, exec_id, order, order.cl_ord_id, event.at, text="triggered")
+        case _:
+            report = Execution(ExecType.CANCELED, exec_id, order, order.cl_ord_id, event.at, text=UNSOLICITED)
+    return order.session, report
+
+
+def _for_requester(
+    exec_type: ExecType, ref: CancelRef, order: Order, at: datetime, exec_id: int
+) -> Execution:
+    return Execution(exec_type, exec_id, order, ref.cl_ord_id, at, order.cl_ord_id or "NONE")
+
+
+def _reject(
+    ref: CancelRef, order: Order, refusal: Refusal, event: _Change | MassCancelAccepted
+) -> CancelReject:
+    return CancelReject(ref.cl_ord_id, order.cl_ord_id, order, refusal, event.at)
+
+
+def _completed(
+    state: OmsState, progress: MassCancelProgress, event: _Change | MassCancelAccepted
+) -> Iterator[Told]:
+    session = progress.request.session
+    if session is None or not state.directory.sessions[session].extended:
+        return
+    yield (
+        session,
+        MassCancelReport(
+            progress.mass_cancel_id,
+            progress.request,
+            event.at,
+            total_affected=progress.canceled,
+            completed=True,
+            not_affected=tuple(progress.not_affected),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The engine: the single writer, one thread."""

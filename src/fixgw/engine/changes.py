@@ -1,0 +1,139 @@
+"""What a turn has changed so far, gathered into the one batch that the journal commits."""
+
+from datetime import datetime
+
+from fixgw.core import repetition
+from fixgw.core.book import Use
+from fixgw.core.errors import Failure
+from fixgw.core.events import (
+    CancelRequested,
+    DayEnded,
+    Event,
+    MassCancelAccepted,
+    MassCancelRequested,
+    OrderEntered,
+    RequestRefused,
+)
+from fixgw.core.order import CancelRef, Order
+from fixgw.core.reports import CancelReject, Execution, Report
+from fixgw.core.requests import Malformed, MassStatus, OrderStatus, RequestKind
+from fixgw.core.state import OmsState
+from fixgw.journal.contract import Batch, Counters, Entry, MassCancelRow, UsedId
+
+
+class Changes:
+    """The changes of the current turn, and the counters, which live on."""
+
+    def __init__(self, counters: Counters) -> None:
+        self.next_id = counters.next_id
+        self._next_exec_id = counters.next_exec_id
+        self.entries: list[Entry] = []
+        self._orders: dict[int, Order] = {}
+        self._used: dict[tuple[int, str, int, int], UsedId] = {}
+        self._mass_cancels: dict[int, OmsState] = {}
+        self._day_starts: dict[int, datetime] = {}
+
+    def next_exec_id(self) -> int:
+        """A new ExecID(17)."""
+        self._next_exec_id += 1
+        return self._next_exec_id - 1
+
+    def note(self, state: OmsState, event: Event, before: Order | None, after: Order | None) -> None:
+        """Note what `event`, which was just applied, has changed."""
+        if after is not None:
+            self._orders[after.order_id] = after
+            ref = None if before is None else before.pending_cancel
+            if ref is not None and ref.mass_cancel_id is not None:
+                self._mass_cancels[ref.mass_cancel_id] = state
+        match event:
+            case OrderEntered() | MassCancelRequested():
+                self.next_id += 1
+            case MassCancelAccepted():
+                for order_id in event.order_ids:
+                    self._orders[order_id] = state.book[order_id]
+                self._mass_cancels[event.mass_cancel_id] = state
+            case DayEnded():
+                self._day_starts[event.oms_id] = state.day_start
+            case _:
+                pass
+
+    def remember(self, state: OmsState, event: Event, before: Order | None, told: list[Report]) -> None:
+        """Keep the client order id that `event` used up, and the answer that a repetition gets again."""
+        found = _use_of(state, event, before, told)
+        if found is not None:
+            cl_ord_id, use = found
+            state.book.use(cl_ord_id, use)
+            key = (state.oms.oms_id, cl_ord_id, use.user_id, use.content)
+            self._used[key] = UsedId(state.oms.oms_id, cl_ord_id, use)
+
+    def take(self) -> Batch:
+        """All changes since the last call."""
+        batch = Batch(
+            entries=self.entries,
+            orders=list(self._orders.values()),
+            used_ids=list(self._used.values()),
+            mass_cancels=[_row(state, number) for number, state in self._mass_cancels.items()],
+            day_starts=list(self._day_starts.items()),
+            counters=Counters(self.next_id, self._next_exec_id),
+        )
+        self.entries, self._orders, self._used, self._mass_cancels, self._day_starts = [], {}, {}, {}, {}
+        return batch
+
+
+def _row(state: OmsState, mass_cancel_id: int) -> MassCancelRow:
+    progress = state.mass_cancels[mass_cancel_id]
+    if progress.left == 0:
+        del state.mass_cancels[mass_cancel_id]
+    return MassCancelRow(
+        state.oms.oms_id,
+        mass_cancel_id,
+        progress.request,
+        progress.left,
+        progress.canceled,
+        tuple(progress.not_affected),
+    )
+
+
+def requester_of(event: Event, before: Order | None) -> CancelRef | None:
+    """Who asked for the cancel that `event` is about; None when it is about none."""
+    if isinstance(event, CancelRequested | MassCancelAccepted):
+        return event.ref
+    return None if before is None else before.pending_cancel
+
+
+def _use_of(
+    state: OmsState, event: Event, before: Order | None, told: list[Report]
+) -> tuple[str, Use] | None:
+    """The client order id that `event` concerns with its use; None when it is about none."""
+    first = told[0] if told else None
+    match event:
+        case RequestRefused(request=request, refusal=refusal):
+            if request.cl_ord_id is None or isinstance(request, OrderStatus | MassStatus):
+                return None
+            kind = request.kind if isinstance(request, Malformed) else repetition.kind_of(request)
+            if refusal.failure is Failure.DUPLICATE_CL_ORD_ID or repetition.is_used(
+                state, request.user_id, request.cl_ord_id
+            ):
+                return None
+            return request.cl_ord_id, Use(request.user_id, kind, request.content, event.at, first)
+        case CancelRequested(ref=ref) if ref.cl_ord_id is not None:
+            kind = RequestKind.ORDER_CANCEL_REQUEST
+            return ref.cl_ord_id, Use(ref.user_id, kind, event.content, event.at, first)
+        case MassCancelAccepted(ref=ref) if ref.cl_ord_id is not None:
+            request = state.mass_cancels[event.mass_cancel_id].request
+            kind = RequestKind.ORDER_MASS_CANCEL_REQUEST
+            return ref.cl_ord_id, Use(ref.user_id, kind, request.content, event.at, first)
+    pending = None if before is None else before.pending_cancel
+    return None if pending is None else _later_answer(state, pending, told)
+
+
+def _later_answer(state: OmsState, ref: CancelRef, told: list[Report]) -> tuple[str, Use] | None:
+    if ref.cl_ord_id is None or ref.mass_cancel_id is not None:
+        return None
+    for report in told:
+        if isinstance(report, CancelReject) or (isinstance(report, Execution) and report.orig_cl_ord_id):
+            for use in state.book.uses(ref.cl_ord_id):
+                if use.user_id == ref.user_id and use.kind is RequestKind.ORDER_CANCEL_REQUEST:
+                    newer = Use(use.user_id, use.kind, use.content, use.used_at, report)
+                    return ref.cl_ord_id, newer
+    return None

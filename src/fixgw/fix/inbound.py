@@ -1,0 +1,379 @@
+"""From FIX 4.4 messages to requests. Whatever is wrong with a field is said by name and tag.
+
+QuickFIX has checked the message against spec/FIX44.xml before: required fields, types, listed values.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import blake2b
+
+from fixgw.core.directory import InstrumentName, OmsName, Session
+from fixgw.core.errors import Refusal, Subject, invalid, not_supported
+from fixgw.core.order import SIDES, OrdType, TimeInForce
+from fixgw.core.requests import (
+    CancelOrder,
+    ClientRequest,
+    Malformed,
+    MassCancel,
+    MassStatus,
+    NewOrder,
+    OrderStatus,
+    RequestKind,
+)
+from fixgw.core.scope import Scope, ScopeType
+from fixgw.fix.dictionary import SOH, Dictionary
+
+Fields = dict[str, str]
+
+_ECHOED = re.compile(r"[\x21-\x7e]{1,64}")  # an id that can be sent back as it came
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")  # 27 digits: sums and differences stay exact in 28
+_ID = re.compile(r"[0-9]{1,18}")  # an AccountId, UserId, OMSId or OrderID: it fits 64 bits
+
+_SESSION_TAGS = frozenset(
+    ["8", "9", "35", "49", "56", "34", "52", "43", "97", "122", "50", "57", "142", "143", "115", "128", "116", "129", "144", "145", "347", "369", "90", "91", "212", "213", "627", "10"]
+)
+_MAY_DIFFER = _SESSION_TAGS | {"60", "58"}  # between a message and its repetition with PossResend(97)=Y
+_PARTY_TAGS = frozenset({"453", "448", "447", "452"})
+_INSTRUMENT_TAGS = frozenset({"55", "48", "22", "207", "460", "461", "167"})
+_FREE_TAGS = _SESSION_TAGS | {"60", "58", "354", "355", "526"}  # they change nothing that we do
+_NEW_ORDER_TAGS = _FREE_TAGS | _PARTY_TAGS | _INSTRUMENT_TAGS | frozenset(["11", "1", "54", "38", "40", "44", "99", "59", "21"])
+_SCOPE_TAGS = _FREE_TAGS | _PARTY_TAGS | _INSTRUMENT_TAGS | frozenset(["11", "584", "530", "585", "1", "54", "311", "336"])
+
+
+class _Bad(Exception):
+    """A field that cannot be read; caught where the request is put together."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+
+
+class _NoEcho(_Bad):
+    """An id that cannot be echoed."""
+
+
+class Inbound:
+    """Reads the messages of all sessions; `dictionary` gives the names that answers use for fields."""
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self._label = dictionary.label
+        self._readers: dict[str, Callable[[Fields, Session, str], ClientRequest]] = {
+            "D": self._new_order,
+            "F": self._cancel_order,
+            "q": self._mass_cancel,
+            "H": self._order_status,
+            "AF": self._mass_status,
+        }
+
+    def read(self, raw: str, session: Session) -> ClientRequest:
+        """The request that `raw` (a message with SOH after each field) makes on `session`; never raises
+        for what a peer can send: a request that cannot be read comes back as `Malformed`.
+        """
+        parts = raw.split(SOH)
+        fields: Fields = dict([part.split("=", 1) for part in parts[:-1]])  # type: ignore[misc]
+        msg_type = fields["35"]
+        reader = self._readers.get(msg_type)
+        if reader is None:
+            refusal = not_supported("Unsupported Message Type")
+            return self._malformed(fields, session, RequestKind.UNSUPPORTED, refusal, echo_id=False)
+        try:
+            return reader(fields, session, raw)
+        except _NoEcho as bad:
+            return self._malformed(fields, session, RequestKind(msg_type), bad.refusal, echo_id=False)
+        except _Bad as bad:
+            return self._malformed(fields, session, RequestKind(msg_type), bad.refusal, echo_id=True, raw=raw)
+
+    def _malformed(
+        self,
+        fields: Fields,
+        session: Session,
+        kind: RequestKind,
+        refusal: Refusal,
+        *,
+        echo_id: bool,
+        raw: str = "",
+    ) -> Malformed:
+        scope_type = fields.get("530") or fields.get("585")
+        orig = fields.get("41")
+        return Malformed(
+            user_id=session.user_id,
+            session=session.name,
+            cl_ord_id=fields.get("11") if echo_id else None,
+            content=_content(raw) if raw else 0,
+            ref_seq_num=int(fields["34"]),
+            kind=kind,
+            msg_type=fields["35"],
+            refusal=refusal,
+            echo_id=echo_id,
+            instrument=InstrumentName(fields.get("55"), fields.get("48")),
+            side=fields.get("54"),
+            orig_cl_ord_id=orig if orig is not None and _ECHOED.fullmatch(orig) else None,
+            scope=Scope(ScopeType(scope_type)) if scope_type is not None else None,
+            req_id=(fields.get("584") or fields.get("790")) if echo_id else None,
+        )
+
+    def _new_order(self, fields: Fields, session: Session, raw: str) -> NewOrder:
+        cl_ord_id = self._id(fields, "11")
+        owner_id, oms_id = self._parties(fields, raw)
+        account_id = self._account(fields)
+        instrument = self._instrument(fields)
+        order_qty = self._quantity(fields, "38")
+        if order_qty is None:
+            raise _Bad(invalid("OrderQty(38) is missing"))
+        ord_type = _ORD_TYPES.get(fields["40"])
+        price, stop_px = self._quantity(fields, "44"), self._quantity(fields, "99")
+        if ord_type is not None:
+            _check_price("Price(44)", price, ord_type, needed=ord_type.has_price)
+            _check_price("StopPx(99)", stop_px, ord_type, needed=ord_type.has_trigger)
+        time_in_force = _TIMES_IN_FORCE.get(fields.get("59", "0"))
+        side = SIDES.get(fields["54"])
+        return NewOrder(
+            user_id=session.user_id,
+            session=session.name,
+            oms=_oms(fields, oms_id),
+            cl_ord_id=cl_ord_id,
+            content=_content(raw),
+            poss_resend=fields.get("97") == "Y",
+            ref_seq_num=int(fields["34"]),
+            instrument=instrument,
+            side=side,
+            ord_type=ord_type,
+            time_in_force=time_in_force,
+            order_qty=order_qty,
+            account_id=account_id,
+            owner_id=owner_id,
+            price=price,
+            stop_px=stop_px,
+            unsupported=self._unsupported(fields),
+            side_text=fields["54"],
+        )
+
+    def _unsupported(self, fields: Fields) -> Refusal | None:
+        for tag, known in (("54", SIDES), ("40", _ORD_TYPES), ("59", _TIMES_IN_FORCE), ("21", "12")):
+            value = fields.get(tag)
+            if value is not None and value not in known:
+                return not_supported(f"{self._label(int(tag))}={_shown(value)} is not supported")
+        return self._beyond(fields, _NEW_ORDER_TAGS)
+
+    def _beyond(self, fields: Fields, known: frozenset[str]) -> Refusal | None:
+        """106 for the first field that is not `known`: what cannot be honoured is not ignored."""
+        if fields.keys() <= known:
+            return None
+        tag = next(tag for tag in fields if tag not in known)
+        return not_supported(f"{self._label(int(tag))} is not supported")
+
+    def _cancel_order(self, fields: Fields, session: Session, raw: str) -> CancelOrder:
+        cl_ord_id = self._id(fields, "11")
+        orig = self._id(fields, "41")
+        order_id = self._order_id(fields)
+        owner_id, oms_id = self._parties(fields, raw)
+        account_id = self._account(fields)
+        if orig == "NONE" and order_id is None:
+            raise _Bad(invalid("OrigClOrdID(41) is NONE and OrderID(37) is missing", Subject.ORDER))
+        instrument = self._instrument(fields)
+        order_qty = self._quantity(fields, "38")
+        if order_qty is None:
+            raise _Bad(invalid("OrderQty(38) is missing"))
+        return CancelOrder(
+            user_id=session.user_id,
+            session=session.name,
+            oms=_oms(fields, oms_id),
+            cl_ord_id=cl_ord_id,
+            content=_content(raw),
+            poss_resend=fields.get("97") == "Y",
+            ref_seq_num=int(fields["34"]),
+            order_id=order_id,
+            orig_cl_ord_id=None if orig == "NONE" else orig,
+            account_id=account_id,
+            owner_id=owner_id,
+            instrument=instrument,
+            side=fields["54"],
+            order_qty=order_qty,
+        )
+
+    def _mass_cancel(self, fields: Fields, session: Session, raw: str) -> MassCancel:
+        cl_ord_id = self._id(fields, "11")
+        owner_id, oms_id = self._parties(fields, raw)
+        account_id = self._account(fields)
+        return MassCancel(
+            user_id=session.user_id,
+            session=session.name,
+            oms=_oms(fields, oms_id),
+            cl_ord_id=cl_ord_id,
+            content=_content(raw),
+            poss_resend=fields.get("97") == "Y",
+            ref_seq_num=int(fields["34"]),
+            scope=self._scope(fields, fields["530"]),
+            account_id=account_id,
+            owner_id=owner_id,
+            side=fields.get("54"),
+            unsupported=self._beyond(fields, _SCOPE_TAGS),
+        )
+
+    def _order_status(self, fields: Fields, session: Session, raw: str) -> OrderStatus:
+        cl_ord_id = self._id(fields, "11")
+        req_id = self._id(fields, "790") if "790" in fields else None
+        order_id = self._order_id(fields)
+        owner_id, oms_id = self._parties(fields, raw)
+        return OrderStatus(
+            user_id=session.user_id,
+            session=session.name,
+            oms=_oms(fields, oms_id),
+            cl_ord_id=cl_ord_id,
+            ref_seq_num=int(fields["34"]),
+            order_id=order_id,
+            orig_cl_ord_id=cl_ord_id,
+            account_id=self._account(fields),
+            owner_id=owner_id,
+            instrument=self._instrument(fields, needed=False),
+            side=fields["54"],
+            req_id=req_id,
+        )
+
+    def _mass_status(self, fields: Fields, session: Session, raw: str) -> MassStatus:
+        req_id = self._id(fields, "584")
+        owner_id, oms_id = self._parties(fields, raw)
+        account_id = self._account(fields)
+        return MassStatus(
+            user_id=session.user_id,
+            session=session.name,
+            oms=_oms(fields, oms_id),
+            ref_seq_num=int(fields["34"]),
+            scope=self._scope(fields, fields["585"]),
+            req_id=req_id,
+            account_id=account_id,
+            owner_id=owner_id,
+            side=fields.get("54"),
+            unsupported=self._beyond(fields, _SCOPE_TAGS),
+        )
+
+    def _scope(self, fields: Fields, scope_type: str) -> Scope:
+        scope = Scope(
+            ScopeType(scope_type),
+            self._instrument(fields, needed=False),
+            fields.get("311"),
+            fields.get("336"),
+        )
+        if problem := scope.problem():
+            raise _Bad(problem)
+        return scope
+
+    def _id(self, fields: Fields, tag: str) -> str:
+        value = fields[tag]
+        if _ECHOED.fullmatch(value) is None:
+            raise _NoEcho(
+                invalid(f"{self._label(int(tag))} is not 1 to 64 printable ASCII characters without spaces")
+            )
+        return value
+
+    def _order_id(self, fields: Fields) -> int | None:
+        if "37" not in fields:
+            return None
+        value = self._id(fields, "37")
+        return int(value) if _ID.fullmatch(value) else -1
+
+    def _account(self, fields: Fields) -> int | None:
+        value = fields.get("1")
+        return None if value is None else _entity_id(value, "Account(1)", Subject.ACCOUNT)
+
+    def _parties(self, fields: Fields, raw: str) -> tuple[int | None, int | None]:
+        """The UserId and the OMSId that NoPartyIDs(453) names; None where it does not."""
+        if "453" not in fields:
+            return None, None
+        if "802" in fields:
+            raise _Bad(invalid("NoPartySubIDs(802) is not supported"))
+        named: dict[str, int | None] = {}
+        group = raw[raw.index(f"{SOH}453=") :].split(f"{SOH}448=")[1:]
+        for entry in group:
+            party_id, *rest = entry.split(SOH)
+            party = dict([part.split("=", 1) for part in rest[:2] if "=" in part])  # type: ignore[misc]
+            role = party.get("452")
+            if role not in ("11", "16"):
+                raise _Bad(invalid(f"PartyRole(452)={_shown(role or '')} is neither 11 nor 16", Subject.USER))
+            if party.get("447") != "D":
+                raise _Bad(invalid("PartyIDSource(447) is not D", Subject.USER))
+            if role in named:
+                raise _Bad(invalid(f"PartyRole(452)={role} is named twice", Subject.USER))
+            subject = Subject.USER if role == "11" else Subject.OMS
+            named[role] = _entity_id(party_id, f"PartyID(448) with PartyRole(452)={role}", subject)
+        return named.get("11"), named.get("16")
+
+    def _instrument(self, fields: Fields, *, needed: bool = True) -> InstrumentName:
+        symbol, security_id = fields.get("55"), fields.get("48")
+        if symbol == "[N/A]":
+            symbol = None
+        if security_id is not None and fields.get("22") != "8":
+            problem = "SecurityIDSource(22) is missing or not 8, as SecurityID(48) needs it"
+            raise _Bad(invalid(problem, Subject.INSTRUMENT))
+        if security_id is None and "22" in fields:
+            raise _Bad(
+                invalid("SecurityID(48) is missing, as SecurityIDSource(22) needs it", Subject.INSTRUMENT)
+            )
+        if needed and symbol is None and security_id is None:
+            raise _Bad(invalid("Symbol(55) is missing", Subject.INSTRUMENT))
+        for value, label in ((symbol, "Symbol(55)"), (security_id, "SecurityID(48)")):
+            if value is not None and len(value) > 64:
+                raise _Bad(invalid(f"{label} is longer than 64 characters", Subject.INSTRUMENT))
+        return InstrumentName(symbol, security_id, fields.get("460"), fields.get("461"), fields.get("167"))
+
+    def _quantity(self, fields: Fields, tag: str) -> Decimal | None:
+        value = fields.get(tag)
+        if value is None:
+            return None
+        number = _decimal(value)
+        if number is None:
+            raise _Bad(
+                invalid(
+                    f"{self._label(int(tag))}={_shown(value)} is not a positive number "
+                    "of at most 15 digits before and 12 after the point"
+                )
+            )
+        return number
+
+
+_ORD_TYPES = {ord_type.value: ord_type for ord_type in OrdType}
+_TIMES_IN_FORCE = {time_in_force.value: time_in_force for time_in_force in TimeInForce}
+
+
+@lru_cache(maxsize=65_536)  # prices and quantities repeat; the bound is a few megabytes
+def _decimal(value: str) -> Decimal | None:
+    if _NUMBER.fullmatch(value) is None:
+        return None
+    number = Decimal(value)
+    return number if number else None
+
+
+def _check_price(label: str, value: Decimal | None, ord_type: OrdType, *, needed: bool) -> None:
+    if needed and value is None:
+        raise _Bad(invalid(f"{label} is missing, as OrdType(40)={ord_type.value} needs it"))
+    if not needed and value is not None:
+        raise _Bad(invalid(f"{label} does not belong to OrdType(40)={ord_type.value}"))
+
+
+def _entity_id(value: str, label: str, subject: Subject) -> int | None:
+    """An id of an account, a user or an OMS; 0 is absent (API document, version 4)."""
+    if _ID.fullmatch(value) is None:
+        raise _Bad(invalid(f"{label}={_shown(value)} is not a decimal number of at most 18 digits", subject))
+    return int(value) or None
+
+
+def _oms(fields: Fields, oms_id: int | None) -> OmsName:
+    name = fields.get("207")
+    return _NO_OMS if oms_id is None and name is None else OmsName(oms_id, name)
+
+
+_NO_OMS = OmsName()
+
+
+def _content(raw: str) -> int:
+    """A digest of everything that a repetition with PossResend(97)=Y has to repeat."""
+    kept = [part for part in raw.split(SOH) if part.partition("=")[0] not in _MAY_DIFFER]
+    digest = blake2b(SOH.join(kept).encode("utf-8", "surrogateescape"), digest_size=7)
+    return int.from_bytes(digest.digest())
+
+
+def _shown(value: str) -> str:
+    """`value` as it can stand in an answer: short, printable ASCII."""
+    return "".join(char if " " <= char <= "~" else "?" for char in value[:32])

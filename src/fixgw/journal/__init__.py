@@ -1,0 +1,1 @@
+"""The journal: the truth about orders, requests and sequence numbers, committed before anything is told."""

@@ -1,0 +1,178 @@
+"""What the engine asks of a journal, whatever it is made of: commit a batch, load, look up, close.
+
+Nothing here assumes a local file: the same contract can be kept by a replicated log.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from fixgw.core.book import Use
+from fixgw.core.events import Event
+from fixgw.core.order import Order
+from fixgw.core.reports import Report
+from fixgw.core.requests import MassCancel
+
+
+class JournalError(Exception):
+    """The journal cannot be opened, read or written; the text says why. Nothing was acknowledged."""
+
+
+class Entry(Struct, frozen=True):
+    """One request of a turn and what came of it: a line of the audit trail.
+
+    `door` is fix, link or clock. `msg_seq_num` is the inbound one in the epoch of the session; 0 and None
+    for other doors. `errorcode` is 0 for a request that was not refused.
+    """
+
+    at: datetime
+    door: str
+    kind: str
+    oms_id: int
+    user_id: int
+    rule: str
+    errorcode: int
+    events: Sequence[Event]
+    session: str | None = None
+    epoch: int = 0
+    msg_seq_num: int = 0
+    cl_ord_id: str | None = None
+    request: object = None
+
+
+class UsedId(Struct, frozen=True):
+    """A client order id and the request that used it."""
+
+    oms_id: int
+    cl_ord_id: str
+    use: Use
+
+
+class MassCancelRow(Struct, frozen=True):
+    """How far a mass cancel is. `not_affected` are pairs (order id, ClOrdID)."""
+
+    oms_id: int
+    mass_cancel_id: int
+    request: MassCancel
+    left: int
+    canceled: int
+    not_affected: tuple[tuple[int, str | None], ...]
+
+
+class Queued(Struct, frozen=True):
+    """Reports put into a session's outbox: the first has the position `position`, the others follow."""
+
+    session: str
+    position: int
+    reports: Sequence[Report]
+
+
+class Assigned(Struct, frozen=True):
+    """`count` reports from `position` on carry the outbound MsgSeqNums from `first_seq_num` on."""
+
+    session: str
+    epoch: int
+    first_seq_num: int
+    position: int
+    count: int
+
+
+class SessionNumbers(Struct, frozen=True):
+    """The numbers of a session.
+
+    `next_in` and `next_out` are its next MsgSeqNums, `last_in` is that of the last request processed;
+    all three begin anew with each `epoch`. `queued` and `sent` are outbox positions, which never do:
+    reports from `sent` up to before `queued` have no MsgSeqNum yet.
+    """
+
+    name: str
+    epoch: int = 1
+    next_in: int = 1
+    next_out: int = 1
+    last_in: int = 0
+    queued: int = 0
+    sent: int = 0
+
+
+class Counters(Struct, frozen=True):
+    """The next ids to be given out."""
+
+    next_id: int = 1
+    next_exec_id: int = 1
+
+
+class SandboxState(Struct, frozen=True):
+    """What the sandbox was told: whether it holds cancels, and which orders' cancels it refuses, and why."""
+
+    holds: bool = False
+    refusing: dict[int, str] = {}
+
+
+class Batch(Struct):
+    """Everything that one turn of the engine changes; committed as a whole or not at all.
+
+    The sequences have any length. `day_starts` are pairs (OMS id, last end of day passed).
+    """
+
+    entries: Sequence[Entry] = ()
+    orders: Sequence[Order] = ()
+    used_ids: Sequence[UsedId] = ()
+    mass_cancels: Sequence[MassCancelRow] = ()
+    queued: Sequence[Queued] = ()
+    assigned: Sequence[Assigned] = ()
+    sessions: Sequence[SessionNumbers] = ()
+    day_starts: Sequence[tuple[int, datetime]] = ()
+    counters: Counters | None = None
+    sandbox: SandboxState | None = None
+    clean_stop: bool = False
+
+
+class Loaded(Struct):
+    """What a start needs: open orders, recent closed ones, recent ids, unfinished work, all numbers.
+
+    `outbox` maps a session to its reports that have no MsgSeqNum yet, in order; `last_assigned` to the
+    last block of reports that got theirs, with the reports. `complete` says whether every id used since the
+    day began is there; if not, the journal has to be asked.
+    """
+
+    orders: list[Order]
+    used_ids: list[UsedId]
+    mass_cancels: list[MassCancelRow]
+    sessions: dict[str, SessionNumbers]
+    outbox: dict[str, list[Report]]
+    last_assigned: dict[str, tuple[Assigned, list[Report]]]
+    day_starts: dict[int, datetime]
+    counters: Counters
+    sandbox: SandboxState
+    clean_stop: bool
+    complete: bool
+
+
+class Journal(Protocol):
+    """The contract. Every method raises JournalError when the journal does not work."""
+
+    def commit(self, batch: Batch) -> None:
+        """Make `batch` durable as a whole before returning."""
+        ...
+
+    def load(self, *, since: datetime, closed_max: int) -> Loaded:
+        """What a start needs; of closed orders and used ids those since `since`, `closed_max` at most."""
+        ...
+
+    def order(self, order_id: int) -> Order | None:
+        """The order with this id, however old."""
+        ...
+
+    def orders_named(self, oms_id: int, cl_ord_id: str) -> list[Order]:
+        """The orders that ever had this ClOrdID on this OMS, oldest first (0 or more)."""
+        ...
+
+    def uses(self, oms_id: int, cl_ord_id: str) -> list[Use]:
+        """The other uses of this id on this OMS, oldest first (0 or more)."""
+        ...
+
+    def close(self) -> None:
+        """Give up the journal's resources."""
+        ...

@@ -1,0 +1,332 @@
+"""The embedded journal: SQLite in WAL mode, one transaction per turn of the engine (group commit)."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from fixgw.core.book import Use
+from fixgw.core.events import Event
+from fixgw.core.order import Order
+from fixgw.core.reports import Report
+from fixgw.core.requests import ClientRequest
+from fixgw.journal.contract import (
+    Assigned,
+    Batch,
+    Counters,
+    Entry,
+    JournalError,
+    Loaded,
+    MassCancelRow,
+    SandboxState,
+    SessionNumbers,
+    UsedId,
+)
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 2.0  # another process that only reads gives way within this
+CACHE_KIB = 65_536  # enough for the pages that a day of ids and open orders touches
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+CREATE TABLE entry (
+    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, door TEXT NOT NULL, session TEXT, epoch INTEGER NOT NULL,
+    msg_seq_num INTEGER NOT NULL, oms_id INTEGER NOT NULL, user_id INTEGER NOT NULL, kind TEXT NOT NULL,
+    cl_ord_id TEXT, rule TEXT NOT NULL, errorcode INTEGER NOT NULL, request BLOB, events BLOB NOT NULL);
+CREATE TABLE orders (
+    order_id INTEGER PRIMARY KEY, oms_id INTEGER NOT NULL, cl_ord_id TEXT, is_open INTEGER NOT NULL,
+    entered_at INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX orders_open ON orders (order_id) WHERE is_open;
+CREATE INDEX orders_named ON orders (cl_ord_id);
+CREATE TABLE used_id (
+    seq INTEGER PRIMARY KEY, oms_id INTEGER NOT NULL, cl_ord_id TEXT NOT NULL, user_id INTEGER NOT NULL,
+    content INTEGER NOT NULL, used_at INTEGER NOT NULL, body BLOB NOT NULL,
+    UNIQUE (cl_ord_id, user_id, oms_id, content));
+CREATE TABLE mass_cancel (mass_cancel_id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE session (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE outbox (
+    session TEXT NOT NULL, position INTEGER NOT NULL, count INTEGER NOT NULL, reports BLOB NOT NULL,
+    PRIMARY KEY (session, position)) WITHOUT ROWID;
+CREATE TABLE assigned (
+    session TEXT NOT NULL, epoch INTEGER NOT NULL, first_seq_num INTEGER NOT NULL, position INTEGER NOT NULL,
+    count INTEGER NOT NULL, PRIMARY KEY (session, epoch, first_seq_num)) WITHOUT ROWID;
+"""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_encode = msgspec.msgpack.Encoder().encode
+_order = msgspec.msgpack.Decoder(Order).decode
+_use = msgspec.msgpack.Decoder(Use).decode
+_reports = msgspec.msgpack.Decoder(list[Report]).decode
+_events = msgspec.msgpack.Decoder(list[Event]).decode
+_request = msgspec.msgpack.Decoder(ClientRequest | None).decode
+_numbers = msgspec.msgpack.Decoder(SessionNumbers).decode
+_counters = msgspec.msgpack.Decoder(Counters).decode
+_sandbox = msgspec.msgpack.Decoder(SandboxState).decode
+_mass_cancel = msgspec.msgpack.Decoder(MassCancelRow).decode
+_time = msgspec.msgpack.Decoder(datetime).decode
+
+
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+class SqliteJournal:
+    """A journal in the file `path`. Raises JournalError when it cannot be opened or is of a newer version.
+
+    `sync` is "full" (survives a loss of power) or "normal" (survives the crash of the process only).
+    """
+
+    def __init__(self, path: Path, sync: Literal["full", "normal"] = "full") -> None:
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute(f"PRAGMA synchronous={'FULL' if sync == 'full' else 'NORMAL'}")
+            self._db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            self._db.execute("PRAGMA temp_store=MEMORY")
+            self._prepare()
+        except sqlite3.Error as error:
+            raise self._failed("open", error) from error
+
+    def _failed(self, what: str, error: Exception) -> JournalError:
+        return JournalError(f"cannot {what} the journal {self._path}: {error}")
+
+    def _prepare(self) -> None:
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise JournalError(
+                f"the journal {self._path} is of version {version}, this release reads up to {SCHEMA_VERSION}"
+            )
+        if version == 0:
+            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+
+    def commit(self, batch: Batch) -> None:
+        """Make `batch` durable as a whole before returning. Raises JournalError; then nothing of it is."""
+        db = self._db
+        try:
+            db.execute("BEGIN")
+            self._write(batch)
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise self._failed("write", error) from error
+
+    def _write(self, batch: Batch) -> None:
+        db = self._db
+        if batch.entries:
+            db.executemany(
+                "INSERT INTO entry VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?)", map(_entry_row, batch.entries)
+            )
+        if batch.orders:
+            db.executemany(
+                "INSERT INTO orders VALUES (?,?,?,?,?,?) ON CONFLICT (order_id) DO UPDATE SET "
+                "is_open=excluded.is_open, body=excluded.body",
+                map(_order_row, batch.orders),
+            )
+        if batch.used_ids:
+            db.executemany(
+                "INSERT INTO used_id VALUES (NULL,?,?,?,?,?,?) "
+                "ON CONFLICT (cl_ord_id, user_id, oms_id, content) "
+                "DO UPDATE SET used_at=excluded.used_at, body=excluded.body",
+                map(_used_row, batch.used_ids),
+            )
+        for queued in batch.queued:
+            row = (queued.session, queued.position, len(queued.reports), _encode(queued.reports))
+            db.execute("INSERT INTO outbox VALUES (?,?,?,?)", row)
+        for block in batch.assigned:
+            row5 = (block.session, block.epoch, block.first_seq_num, block.position, block.count)
+            db.execute("INSERT INTO assigned VALUES (?,?,?,?,?)", row5)
+        for numbers in batch.sessions:
+            db.execute("INSERT OR REPLACE INTO session VALUES (?,?)", (numbers.name, _encode(numbers)))
+        self._write_rare(batch)
+
+    def _write_rare(self, batch: Batch) -> None:
+        for row in batch.mass_cancels:
+            if row.left == 0:
+                self._db.execute("DELETE FROM mass_cancel WHERE mass_cancel_id=?", (row.mass_cancel_id,))
+            else:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO mass_cancel VALUES (?,?)", (row.mass_cancel_id, _encode(row))
+                )
+        meta: list[tuple[str, bytes]] = [("clean_stop", _encode(batch.clean_stop))]
+        meta.extend((f"day_start {oms_id}", _encode(start)) for oms_id, start in batch.day_starts)
+        if batch.counters is not None:
+            meta.append(("counters", _encode(batch.counters)))
+        if batch.sandbox is not None:
+            meta.append(("sandbox", _encode(batch.sandbox)))
+        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta)
+
+    def forget_outbox(self, session: str, before_epoch: int, before_position: int) -> None:
+        """Drop what a session was sent in epochs that are over. Raises JournalError."""
+        try:
+            self._db.execute("DELETE FROM assigned WHERE session=? AND epoch<?", (session, before_epoch))
+            self._db.execute(
+                "DELETE FROM outbox WHERE session=? AND position+count<=?", (session, before_position)
+            )
+        except sqlite3.Error as error:
+            raise self._failed("write", error) from error
+
+    def load(self, *, since: datetime, closed_max: int) -> Loaded:
+        """What a start needs. Raises JournalError, also for content that cannot be read."""
+        try:
+            return self._load(since, closed_max)
+        except (sqlite3.Error, msgspec.MsgspecError) as error:
+            raise self._failed("read", error) from error
+
+    def _load(self, since: datetime, closed_max: int) -> Loaded:
+        db = self._db
+        meta: dict[str, bytes] = dict(db.execute("SELECT key, value FROM meta").fetchall())
+        sessions = {
+            name: _numbers(body) for name, body in db.execute("SELECT name, body FROM session").fetchall()
+        }
+        closed, all_orders = self._recent("orders", "entered_at", "order_id", since, closed_max, _order)
+        used, all_used = self._recent("used_id", "used_at", "seq", since, closed_max, _use)
+        opened = [_order(body) for (body,) in db.execute("SELECT body FROM orders WHERE is_open ORDER BY 1")]
+        opened.sort(key=lambda order: order.order_id)
+        counters = meta.get("counters")
+        sandbox = meta.get("sandbox")
+        return Loaded(
+            orders=[order for _, order in closed if not order.is_open] + opened,
+            used_ids=[UsedId(row[1], row[2], use) for row, use in used],
+            mass_cancels=[_mass_cancel(body) for (body,) in db.execute("SELECT body FROM mass_cancel")],
+            sessions=sessions,
+            outbox={name: self._outbox(name, numbers.sent) for name, numbers in sessions.items()},
+            last_assigned=dict(self._last_assigned(sessions)),
+            day_starts={
+                int(key.split()[1]): _time(value)
+                for key, value in meta.items()
+                if key.startswith("day_start ")
+            },
+            counters=Counters() if counters is None else _counters(counters),
+            sandbox=SandboxState() if sandbox is None else _sandbox(sandbox),
+            clean_stop="clean_stop" not in meta or bool(msgspec.msgpack.decode(meta["clean_stop"])),
+            complete=all_orders and all_used,
+        )
+
+    def _recent(
+        self, table: str, column: str, key: str, since: datetime, most: int, decode: Callable[[bytes], Any]
+    ) -> tuple[list[tuple[Any, Any]], bool]:
+        """The newest rows, decoded, oldest first; and whether these are all since `since`."""
+        rows: list[tuple[Any, Any]] = []
+        start = _micros(since)
+        cursor = self._db.execute(f"SELECT *, {column} FROM {table} ORDER BY {key} DESC")  # noqa: S608
+        for row in cursor:
+            if row[-1] < start:
+                break
+            if len(rows) == most:
+                return rows[::-1], False
+            rows.append((row, decode(row[-2])))
+        return rows[::-1], True
+
+    def _outbox(self, session: str, position: int) -> list[Report]:
+        reports: list[Report] = []
+        rows = self._db.execute(
+            "SELECT position, reports FROM outbox WHERE session=? AND position+count>? ORDER BY position",
+            (session, position),
+        )
+        for first, body in rows:
+            reports.extend(_reports(body)[max(0, position - first) :])
+        return reports
+
+    def _last_assigned(
+        self, sessions: dict[str, SessionNumbers]
+    ) -> Iterable[tuple[str, tuple[Assigned, list[Report]]]]:
+        for name, numbers in sessions.items():
+            row = self._db.execute(
+                "SELECT * FROM assigned WHERE session=? AND epoch=? ORDER BY first_seq_num DESC LIMIT 1",
+                (name, numbers.epoch),
+            ).fetchone()
+            if row is not None:
+                block = Assigned(*row)
+                yield name, (block, self._outbox(name, block.position)[: block.count])
+
+    def order(self, order_id: int) -> Order | None:
+        """The order with this id, however old. Raises JournalError."""
+        rows = self._query("SELECT body FROM orders WHERE order_id=?", (order_id,))
+        return _order(rows[0][0]) if rows else None
+
+    def orders_named(self, oms_id: int, cl_ord_id: str) -> list[Order]:
+        """The orders that ever had this ClOrdID on this OMS, oldest first. Raises JournalError."""
+        rows = self._query(
+            "SELECT body FROM orders WHERE cl_ord_id=? AND oms_id=? ORDER BY order_id", (cl_ord_id, oms_id)
+        )
+        return [_order(body) for (body,) in rows]
+
+    def uses(self, oms_id: int, cl_ord_id: str) -> list[Use]:
+        """The other uses of this id on this OMS, oldest first. Raises JournalError."""
+        rows = self._query(
+            "SELECT body FROM used_id WHERE cl_ord_id=? AND oms_id=? ORDER BY seq", (cl_ord_id, oms_id)
+        )
+        return [_use(body) for (body,) in rows]
+
+    def entries(self) -> Iterable[Entry]:
+        """The audit trail, oldest first (any length). Raises JournalError."""
+        for row in self._query("SELECT * FROM entry ORDER BY seq", ()):
+            yield Entry(
+                at=_EPOCH + row[1] * _MICROSECOND,
+                door=row[2],
+                session=row[3],
+                epoch=row[4],
+                msg_seq_num=row[5],
+                oms_id=row[6],
+                user_id=row[7],
+                kind=row[8],
+                cl_ord_id=row[9],
+                rule=row[10],
+                errorcode=row[11],
+                request=None if row[12] is None else _request(row[12]),
+                events=_events(row[13]),
+            )
+
+    def _query(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed("read", error) from error
+
+    def close(self) -> None:
+        """Write back the log into the file and close it. Raises JournalError."""
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.close()
+        except sqlite3.Error as error:
+            raise self._failed("close", error) from error
+
+
+def _entry_row(entry: Entry) -> tuple[object, ...]:
+    return (
+        _micros(entry.at),
+        entry.door,
+        entry.session,
+        entry.epoch,
+        entry.msg_seq_num,
+        entry.oms_id,
+        entry.user_id,
+        entry.kind,
+        entry.cl_ord_id,
+        entry.rule,
+        entry.errorcode,
+        None if entry.request is None else _encode(entry.request),
+        _encode(entry.events),
+    )
+
+
+def _order_row(order: Order) -> tuple[object, ...]:
+    return (
+        order.order_id,
+        order.oms_id,
+        order.cl_ord_id,
+        order.is_open,
+        _micros(order.entered_at),
+        _encode(order),
+    )
+
+
+def _used_row(used: UsedId) -> tuple[object, ...]:
+    use = used.use
+    return (used.oms_id, used.cl_ord_id, use.user_id, use.content, _micros(use.used_at), _encode(use))
