@@ -14,15 +14,15 @@ from fixgw.core.state import OmsState
 from fixgw.journal.contract import SandboxState
 
 
-class HoldCancels(Struct, frozen=True, tag=True):
+class HoldCancels(Struct, frozen=True, tag=True, array_like=True):
     """From now on leave every cancel unanswered."""
 
 
-class ReleaseCancels(Struct, frozen=True, tag=True):
+class ReleaseCancels(Struct, frozen=True, tag=True, array_like=True):
     """Answer every cancel that is pending, and from now on each one at once."""
 
 
-class RefuseCancel(Struct, frozen=True, tag=True):
+class RefuseCancel(Struct, frozen=True, tag=True, array_like=True):
     """Refuse the next cancel of this order with `reason`, once."""
 
     order_id: int

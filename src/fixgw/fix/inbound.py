@@ -31,18 +31,23 @@ _ECHOED = re.compile(r"[\x21-\x7e]{1,64}")  # an id that can be sent back as it 
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")  # 27 digits: sums and differences stay exact in 28
 _ID = re.compile(r"[0-9]{1,18}")  # an AccountId, UserId, OMSId or OrderID: it fits 64 bits
 
-_SESSION_TAGS = frozenset(
-    ["8", "9", "35", "49", "56", "34", "52", "43", "97", "122", "50", "57", "142", "143", "115", "128", "116", "129", "144", "145", "347", "369", "90", "91", "212", "213", "627", "10"]
+
+def _tags(*tags: int) -> frozenset[str]:
+    return frozenset(map(str, tags))
+
+
+_SESSION_TAGS = _tags(
+    *(8, 9, 35, 49, 56, 34, 52, 43, 97, 122, 50, 57, 142, 143, 115, 128, 116, 129, 144, 145, 347, 369),
+    *(90, 91, 212, 213, 627, 10),
 )
-_MAY_DIFFER = _SESSION_TAGS | {"60", "58"}  # between a message and its repetition with PossResend(97)=Y
-_PARTY_TAGS = frozenset({"453", "448", "447", "452"})
-_INSTRUMENT_TAGS = frozenset({"55", "48", "22", "207", "460", "461", "167"})
-_FREE_TAGS = _SESSION_TAGS | {"60", "58", "354", "355", "526"}  # they change nothing that we do
-_NEW_ORDER_TAGS = _FREE_TAGS | _PARTY_TAGS | _INSTRUMENT_TAGS | frozenset(["11", "1", "54", "38", "40", "44", "99", "59", "21"])
-_SCOPE_TAGS = _FREE_TAGS | _PARTY_TAGS | _INSTRUMENT_TAGS | frozenset(["11", "584", "530", "585", "1", "54", "311", "336"])
+_MAY_DIFFER = _SESSION_TAGS | _tags(60, 58)  # between a message and its repetition with PossResend(97)=Y
+_NAMING_TAGS = _tags(1, 453, 448, 447, 452, 55, 48, 22, 207, 460, 461, 167, 54)
+_FREE_TAGS = _SESSION_TAGS | _tags(60, 58, 354, 355, 526)  # they change nothing that we do
+_NEW_ORDER_TAGS = _FREE_TAGS | _NAMING_TAGS | _tags(11, 38, 40, 44, 99, 59, 21)
+_SCOPE_TAGS = _FREE_TAGS | _NAMING_TAGS | _tags(11, 584, 530, 585, 311, 336)
 
 
-class _Bad(Exception):
+class _FieldError(Exception):
     """A field that cannot be read; caught where the request is put together."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -50,7 +55,7 @@ class _Bad(Exception):
         self.refusal = refusal
 
 
-class _NoEcho(_Bad):
+class _NoEchoError(_FieldError):
     """An id that cannot be echoed."""
 
 
@@ -72,7 +77,7 @@ class Inbound:
         for what a peer can send: a request that cannot be read comes back as `Malformed`.
         """
         parts = raw.split(SOH)
-        fields: Fields = dict([part.split("=", 1) for part in parts[:-1]])  # type: ignore[misc]
+        fields: Fields = dict([part.split("=", 1) for part in parts[:-1]])
         msg_type = fields["35"]
         reader = self._readers.get(msg_type)
         if reader is None:
@@ -80,9 +85,9 @@ class Inbound:
             return self._malformed(fields, session, RequestKind.UNSUPPORTED, refusal, echo_id=False)
         try:
             return reader(fields, session, raw)
-        except _NoEcho as bad:
+        except _NoEchoError as bad:
             return self._malformed(fields, session, RequestKind(msg_type), bad.refusal, echo_id=False)
-        except _Bad as bad:
+        except _FieldError as bad:
             return self._malformed(fields, session, RequestKind(msg_type), bad.refusal, echo_id=True, raw=raw)
 
     def _malformed(
@@ -121,7 +126,7 @@ class Inbound:
         instrument = self._instrument(fields)
         order_qty = self._quantity(fields, "38")
         if order_qty is None:
-            raise _Bad(invalid("OrderQty(38) is missing"))
+            raise _FieldError(invalid("OrderQty(38) is missing"))
         ord_type = _ORD_TYPES.get(fields["40"])
         price, stop_px = self._quantity(fields, "44"), self._quantity(fields, "99")
         if ord_type is not None:
@@ -171,11 +176,11 @@ class Inbound:
         owner_id, oms_id = self._parties(fields, raw)
         account_id = self._account(fields)
         if orig == "NONE" and order_id is None:
-            raise _Bad(invalid("OrigClOrdID(41) is NONE and OrderID(37) is missing", Subject.ORDER))
+            raise _FieldError(invalid("OrigClOrdID(41) is NONE and OrderID(37) is missing", Subject.ORDER))
         instrument = self._instrument(fields)
         order_qty = self._quantity(fields, "38")
         if order_qty is None:
-            raise _Bad(invalid("OrderQty(38) is missing"))
+            raise _FieldError(invalid("OrderQty(38) is missing"))
         return CancelOrder(
             user_id=session.user_id,
             session=session.name,
@@ -257,13 +262,13 @@ class Inbound:
             fields.get("336"),
         )
         if problem := scope.problem():
-            raise _Bad(problem)
+            raise _FieldError(problem)
         return scope
 
     def _id(self, fields: Fields, tag: str) -> str:
         value = fields[tag]
         if _ECHOED.fullmatch(value) is None:
-            raise _NoEcho(
+            raise _NoEchoError(
                 invalid(f"{self._label(int(tag))} is not 1 to 64 printable ASCII characters without spaces")
             )
         return value
@@ -283,19 +288,21 @@ class Inbound:
         if "453" not in fields:
             return None, None
         if "802" in fields:
-            raise _Bad(invalid("NoPartySubIDs(802) is not supported"))
+            raise _FieldError(invalid("NoPartySubIDs(802) is not supported"))
         named: dict[str, int | None] = {}
         group = raw[raw.index(f"{SOH}453=") :].split(f"{SOH}448=")[1:]
         for entry in group:
             party_id, *rest = entry.split(SOH)
-            party = dict([part.split("=", 1) for part in rest[:2] if "=" in part])  # type: ignore[misc]
+            party = dict([part.split("=", 1) for part in rest[:2] if "=" in part])
             role = party.get("452")
             if role not in ("11", "16"):
-                raise _Bad(invalid(f"PartyRole(452)={_shown(role or '')} is neither 11 nor 16", Subject.USER))
+                raise _FieldError(
+                    invalid(f"PartyRole(452)={_shown(role or '')} is neither 11 nor 16", Subject.USER)
+                )
             if party.get("447") != "D":
-                raise _Bad(invalid("PartyIDSource(447) is not D", Subject.USER))
+                raise _FieldError(invalid("PartyIDSource(447) is not D", Subject.USER))
             if role in named:
-                raise _Bad(invalid(f"PartyRole(452)={role} is named twice", Subject.USER))
+                raise _FieldError(invalid(f"PartyRole(452)={role} is named twice", Subject.USER))
             subject = Subject.USER if role == "11" else Subject.OMS
             named[role] = _entity_id(party_id, f"PartyID(448) with PartyRole(452)={role}", subject)
         return named.get("11"), named.get("16")
@@ -306,16 +313,16 @@ class Inbound:
             symbol = None
         if security_id is not None and fields.get("22") != "8":
             problem = "SecurityIDSource(22) is missing or not 8, as SecurityID(48) needs it"
-            raise _Bad(invalid(problem, Subject.INSTRUMENT))
+            raise _FieldError(invalid(problem, Subject.INSTRUMENT))
         if security_id is None and "22" in fields:
-            raise _Bad(
+            raise _FieldError(
                 invalid("SecurityID(48) is missing, as SecurityIDSource(22) needs it", Subject.INSTRUMENT)
             )
         if needed and symbol is None and security_id is None:
-            raise _Bad(invalid("Symbol(55) is missing", Subject.INSTRUMENT))
+            raise _FieldError(invalid("Symbol(55) is missing", Subject.INSTRUMENT))
         for value, label in ((symbol, "Symbol(55)"), (security_id, "SecurityID(48)")):
             if value is not None and len(value) > 64:
-                raise _Bad(invalid(f"{label} is longer than 64 characters", Subject.INSTRUMENT))
+                raise _FieldError(invalid(f"{label} is longer than 64 characters", Subject.INSTRUMENT))
         return InstrumentName(symbol, security_id, fields.get("460"), fields.get("461"), fields.get("167"))
 
     def _quantity(self, fields: Fields, tag: str) -> Decimal | None:
@@ -324,7 +331,7 @@ class Inbound:
             return None
         number = _decimal(value)
         if number is None:
-            raise _Bad(
+            raise _FieldError(
                 invalid(
                     f"{self._label(int(tag))}={_shown(value)} is not a positive number "
                     "of at most 15 digits before and 12 after the point"
@@ -347,15 +354,17 @@ def _decimal(value: str) -> Decimal | None:
 
 def _check_price(label: str, value: Decimal | None, ord_type: OrdType, *, needed: bool) -> None:
     if needed and value is None:
-        raise _Bad(invalid(f"{label} is missing, as OrdType(40)={ord_type.value} needs it"))
+        raise _FieldError(invalid(f"{label} is missing, as OrdType(40)={ord_type.value} needs it"))
     if not needed and value is not None:
-        raise _Bad(invalid(f"{label} does not belong to OrdType(40)={ord_type.value}"))
+        raise _FieldError(invalid(f"{label} does not belong to OrdType(40)={ord_type.value}"))
 
 
 def _entity_id(value: str, label: str, subject: Subject) -> int | None:
     """An id of an account, a user or an OMS; 0 is absent (API document, version 4)."""
     if _ID.fullmatch(value) is None:
-        raise _Bad(invalid(f"{label}={_shown(value)} is not a decimal number of at most 18 digits", subject))
+        raise _FieldError(
+            invalid(f"{label}={_shown(value)} is not a decimal number of at most 18 digits", subject)
+        )
     return int(value) or None
 
 

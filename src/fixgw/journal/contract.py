@@ -132,9 +132,8 @@ class Batch(Struct):
 class Loaded(Struct):
     """What a start needs: open orders, recent closed ones, recent ids, unfinished work, all numbers.
 
-    `outbox` maps a session to its reports that have no MsgSeqNum yet, in order; `last_assigned` to the
-    last block of reports that got theirs, with the reports. `complete` says whether every id used since the
-    day began is there; if not, the journal has to be asked.
+    `outbox` maps a session to its reports that have no MsgSeqNum yet, in order. `complete` says
+    whether every id used since the day began is there; if not, the journal has to be asked.
     """
 
     orders: list[Order]
@@ -142,7 +141,6 @@ class Loaded(Struct):
     mass_cancels: list[MassCancelRow]
     sessions: dict[str, SessionNumbers]
     outbox: dict[str, list[Report]]
-    last_assigned: dict[str, tuple[Assigned, list[Report]]]
     day_starts: dict[int, datetime]
     counters: Counters
     sandbox: SandboxState
@@ -171,6 +169,10 @@ class Journal(Protocol):
 
     def uses(self, oms_id: int, cl_ord_id: str) -> list[Use]:
         """The other uses of this id on this OMS, oldest first (0 or more)."""
+        ...
+
+    def assigned_from(self, session: str, epoch: int, seq_num: int) -> list[tuple[int, Report]]:
+        """The reports (any number) that carry the MsgSeqNum `seq_num` of `epoch` or a higher one, with it."""
         ...
 
     def close(self) -> None:

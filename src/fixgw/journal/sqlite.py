@@ -14,7 +14,6 @@ from fixgw.core.order import Order
 from fixgw.core.reports import Report
 from fixgw.core.requests import ClientRequest
 from fixgw.journal.contract import (
-    Assigned,
     Batch,
     Counters,
     Entry,
@@ -196,7 +195,6 @@ class SqliteJournal:
             mass_cancels=[_mass_cancel(body) for (body,) in db.execute("SELECT body FROM mass_cancel")],
             sessions=sessions,
             outbox={name: self._outbox(name, numbers.sent) for name, numbers in sessions.items()},
-            last_assigned=dict(self._last_assigned(sessions)),
             day_starts={
                 int(key.split()[1]): _time(value)
                 for key, value in meta.items()
@@ -233,17 +231,23 @@ class SqliteJournal:
             reports.extend(_reports(body)[max(0, position - first) :])
         return reports
 
-    def _last_assigned(
-        self, sessions: dict[str, SessionNumbers]
-    ) -> Iterable[tuple[str, tuple[Assigned, list[Report]]]]:
-        for name, numbers in sessions.items():
-            row = self._db.execute(
-                "SELECT * FROM assigned WHERE session=? AND epoch=? ORDER BY first_seq_num DESC LIMIT 1",
-                (name, numbers.epoch),
-            ).fetchone()
-            if row is not None:
-                block = Assigned(*row)
-                yield name, (block, self._outbox(name, block.position)[: block.count])
+    def assigned_from(self, session: str, epoch: int, seq_num: int) -> list[tuple[int, Report]]:
+        """The reports that carry the MsgSeqNum `seq_num` or a higher one, with it. Raises JournalError."""
+        blocks = self._query(
+            "SELECT first_seq_num, position, count FROM assigned "
+            "WHERE session=? AND epoch=? AND first_seq_num+count>? ORDER BY first_seq_num",
+            (session, epoch, seq_num),
+        )
+        if not blocks:
+            return []
+        start = blocks[0][1]
+        reports = self._outbox(session, start)
+        return [
+            (first + number, reports[position - start + number])
+            for first, position, count in blocks
+            for number in range(count)
+            if first + number >= seq_num
+        ]
 
     def order(self, order_id: int) -> Order | None:
         """The order with this id, however old. Raises JournalError."""

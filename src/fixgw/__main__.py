@@ -1,0 +1,5 @@
+"""`python -m fixgw` is `fixgw`."""
+
+from fixgw.cli import main
+
+main()

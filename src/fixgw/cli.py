@@ -1,0 +1,184 @@
+"""The command line."""
+
+import sys
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fixgw import __version__
+from fixgw.config import Config, ConfigError, load
+from fixgw.core.requests import FillOrder, TriggerOrder
+from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
+from fixgw.explain import explain
+from fixgw.fix import decode as decoding
+from fixgw.fix import dictionary
+from fixgw.fix.credentials import hash_password
+from fixgw.link import LinkError, Said, call
+
+EXIT_CONFIG = 78  # EX_CONFIG
+EXIT_REFUSED = 1
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="A FIX 4.4 gateway that translates cancels."
+)
+sandbox = typer.Typer(no_args_is_help=True, help="Tell the sandbox venue of a running gateway what to do.")
+app.add_typer(sandbox, name="sandbox")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="The configuration file.")]
+DataDir = Annotated[Path | None, typer.Option("--data", help="The data directory; overrides the file.")]
+DEFAULT_CONFIG = Path("config/gateway.toml")
+
+
+def _load(path: Path) -> Config:
+    try:
+        return load(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            err.print(f"[red]error[/red] {_plain(problem)}", soft_wrap=True)
+        count = len(error.problems)
+        err.print(f"{_plain(str(path))}: {count} {'error' if count == 1 else 'errors'}")
+        raise typer.Exit(EXIT_CONFIG) from None
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+@app.command()
+def serve(
+    config: ConfigFile = DEFAULT_CONFIG,
+    data: DataDir = None,
+    fix_port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the file.")] = None,
+    api_port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the file.")] = None,
+) -> None:
+    """Run the gateway until SIGINT or SIGTERM."""
+    from fixgw.server import serve as run  # QuickFIX is loaded only where it is needed
+
+    settings = _load(config)
+    raise typer.Exit(
+        run(
+            settings,
+            data=settings.data if data is None else data.resolve(),
+            fix_port=settings.fix.port if fix_port is None else fix_port,
+            api_port=settings.api.port if api_port is None else api_port,
+        )
+    )
+
+
+@app.command("check-config")
+def check_config(config: Annotated[Path, typer.Argument()] = DEFAULT_CONFIG) -> None:
+    """Say what a configuration means, or every error in it."""
+    explain(_load(config), out)
+
+
+@app.command()
+def passwd() -> None:
+    """Make a password hash for the configuration. The password is asked for, or read from a pipe."""
+    if sys.stdin.isatty():
+        password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    if not password:
+        err.print("an empty password is no password")
+        raise typer.Exit(EXIT_REFUSED)
+    print(hash_password(password))  # noqa: T201
+
+
+@app.command()
+def decode(
+    messages: Annotated[
+        list[str] | None, typer.Argument(help="Raw messages (SOH, | or ^A between fields); else stdin.")
+    ] = None,
+    short: Annotated[bool, typer.Option("--short", help="One line for each message.")] = False,
+) -> None:
+    """Show raw FIX messages, or log lines that hold them, with field and enum names. No password is shown."""
+    names = dictionary.load()
+    for line in messages if messages else sys.stdin:
+        raw = decoding.find_message(line)
+        if raw is None:
+            print(decoding.redact(line.rstrip("\n")))  # noqa: T201
+            continue
+        decoded = decoding.decode(raw, names)
+        print(decoding.one_line(decoded) if short else decoding.table(decoded))  # noqa: T201
+
+
+@app.command()
+def version() -> None:
+    """Say which version this is."""
+    print(__version__)  # noqa: T201
+
+
+Data = Annotated[Path, typer.Option("--data", help="The data directory of the running gateway.")]
+OrderId = Annotated[int, typer.Argument(metavar="ORDER_ID", min=1, help="OrderID(37).")]
+DEFAULT_DATA = Path("data")
+
+
+@sandbox.command()
+def fill(
+    order_id: OrderId,
+    quantity: Annotated[str | None, typer.Argument(help="What is filled.")] = None,
+    price: Annotated[str | None, typer.Option(help="Default: the order's own price.")] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Fill an order, in part or to its end."""
+    if quantity is None:
+        raise typer.BadParameter("a quantity is needed", param_hint="QUANTITY")
+    last_px = None if price is None else _positive(price, "--price")
+    _say(data, FillOrder(order_id, _positive(quantity, "QUANTITY"), last_px))
+
+
+@sandbox.command()
+def hold(data: Data = DEFAULT_DATA) -> None:
+    """From now on leave cancels pending."""
+    _say(data, HoldCancels())
+
+
+@sandbox.command()
+def release(data: Data = DEFAULT_DATA) -> None:
+    """Answer all pending cancels, and from now on each one at once."""
+    _say(data, ReleaseCancels())
+
+
+@sandbox.command()
+def refuse(order_id: OrderId, reason: Annotated[str, typer.Argument()], data: Data = DEFAULT_DATA) -> None:
+    """Refuse the next cancel of an order, with a reason."""
+    _say(data, RefuseCancel(order_id, reason))
+
+
+@sandbox.command()
+def trigger(order_id: OrderId, data: Data = DEFAULT_DATA) -> None:
+    """Trigger a stop order."""
+    _say(data, TriggerOrder(order_id))
+
+
+def _positive(text: str, name: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal(0)
+    if not number.is_finite() or number <= 0:
+        raise typer.BadParameter(f"{text} is not a positive number", param_hint=name)
+    return number
+
+
+def _say(data: Path, said: Said) -> None:
+    try:
+        reply = call(data, said)
+    except LinkError as error:
+        err.print(_plain(str(error)))
+        raise typer.Exit(EXIT_REFUSED) from None
+    if reply.errorcode:
+        err.print(_plain(reply.detail))
+        raise typer.Exit(EXIT_REFUSED)
+    out.print("done")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

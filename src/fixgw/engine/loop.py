@@ -1,0 +1,74 @@
+"""The engine's loop: poll QuickFIX, take from the link, process, idle; start and stop."""
+
+import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import FrameType
+
+import structlog
+
+from fixgw.core.errors import Refusal
+from fixgw.engine.desk import Command, Desk
+from fixgw.fix.acceptor import Acceptor
+from fixgw.link import LinkServer, Reply
+
+log = structlog.get_logger("fixgw.engine")
+
+SPIN_SECONDS = 0.002  # after the last work: a client that answers at once finds the loop awake
+LOGOUT_SECONDS = (
+    5.0  # how long a clean stop waits for the Logouts; what is not sent by then waits in the journal
+)
+PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
+
+
+class Loop:
+    """Drives the acceptor, the link and the desk from one thread until it is told to stop."""
+
+    def __init__(self, desk: Desk, acceptor: Acceptor, link: LinkServer) -> None:
+        self._desk = desk
+        self._acceptor = acceptor
+        self._link = link
+        self._stopping = False
+
+    def stop_on_signals(self) -> None:
+        """Stop cleanly on SIGINT and SIGTERM. To be called after importing quickfix, which resets SIGINT."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        self._stopping = True
+        log.info("stopping", signal=signal.Signals(number).name)
+
+    def run(self, flush: Callable[[], None]) -> None:
+        """Until told to stop. `flush` is called when there is nothing to do. Raises what a turn raises."""
+        awake_until = 0.0
+        while not self._stopping:
+            if self.turn():
+                awake_until = time.monotonic() + SPIN_SECONDS
+            elif time.monotonic() > awake_until:
+                flush()
+                time.sleep(PARK_SECONDS)
+        self._acceptor.log_out()
+        deadline = time.monotonic() + LOGOUT_SECONDS
+        while (self._acceptor.is_logged_on or self._desk.has_work) and time.monotonic() < deadline:
+            self.turn()
+        self._acceptor.close()
+        self._desk.close(self._acceptor)
+
+    def turn(self) -> bool:
+        """One turn of the loop; whether there was anything to do."""
+        arrivals = self._acceptor.poll()
+        commands = [Command(said, _answerer(reply)) for said, reply in self._link.take()]
+        now = datetime.now(UTC)
+        if not (arrivals or commands or self._desk.has_work or self._desk.is_day_over(now)):
+            return False
+        self._desk.turn(self._acceptor, arrivals, commands, now)
+        return True
+
+
+def _answerer(reply: Callable[[Reply], None]) -> Callable[[Refusal | None], None]:
+    def answer(refusal: Refusal | None) -> None:
+        reply(Reply() if refusal is None else Reply(refusal.code.value, refusal.text))
+
+    return answer

@@ -1,0 +1,68 @@
+"""Recovery: QuickFIX's sequence numbers and store are mended from the journal, which is the truth.
+
+QuickFIX's FileStore never syncs to disk, and a crash can come between its writes and ours. The rules:
+
+- inbound: set back to the journal's next number after anything but a clean stop; the client is asked to
+  resend, and what was processed before is recognised by its MsgSeqNum;
+- outbound: reports that have a number in the journal but are not in the store go into it with that number;
+  then the next number is the highest of the journal's and the store's; a store that was lost altogether is
+  taken `LOST_STORE_GAP` further, and the client's ResendRequest fills the gap.
+"""
+
+from collections.abc import Callable, Sequence
+
+import quickfix
+import structlog
+
+from fixgw.core.reports import Report
+from fixgw.journal.contract import Journal, SessionNumbers
+
+log = structlog.get_logger("fixgw.recovery")
+
+LOST_STORE_GAP = 1_000  # more session messages than QuickFIX sends between two commits of the journal
+
+Store = Callable[[str, Sequence[Report], int], None]
+
+
+def mend(
+    native: quickfix.Session,
+    numbers: SessionNumbers,
+    journal: Journal,
+    *,
+    after_clean_stop: bool,
+    store: Store,
+) -> None:
+    """Set the session right before the port opens. `store` puts reports into QuickFIX's store, numbered.
+
+    Raises JournalError.
+    """
+    found_in, found_out = native.getExpectedTargetNum(), native.getExpectedSenderNum()
+    lost = found_out == 1 and numbers.next_out > 1
+    missing = (
+        journal.assigned_from(numbers.name, numbers.epoch, found_out) if found_out < numbers.next_out else []
+    )
+    for seq_num, report in missing:
+        native.setNextSenderMsgSeqNum(seq_num)
+        store(numbers.name, (report,), seq_num)
+    if found_out < numbers.next_out:
+        native.setNextSenderMsgSeqNum(numbers.next_out + (LOST_STORE_GAP if lost else 0))
+    if lost or (not after_clean_stop and found_in != numbers.next_in):
+        native.setNextTargetMsgSeqNum(numbers.next_in)
+    log.info(
+        "recovered",
+        session=numbers.name,
+        after="clean stop" if after_clean_stop else "crash",
+        epoch=numbers.epoch,
+        store="lost" if lost else "found",
+        next_in=native.getExpectedTargetNum(),
+        next_out=native.getExpectedSenderNum(),
+        put_back=len(missing),
+        waiting=numbers.queued - numbers.sent,
+    )
+
+
+def keep_numbers(native: quickfix.Session, numbers: SessionNumbers) -> None:
+    """Put the numbers back that QuickFIX wiped for a Logon with 141=Y that was then refused."""
+    native.setNextSenderMsgSeqNum(max(numbers.next_out, native.getExpectedSenderNum()) + LOST_STORE_GAP)
+    native.setNextTargetMsgSeqNum(numbers.next_in)
+    log.warning("numbers kept", session=numbers.name, next_in=numbers.next_in)

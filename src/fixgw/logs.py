@@ -1,0 +1,82 @@
+"""Log lines: JSON, or readable on a terminal; gathered during a turn and written together."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import IO, Literal
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from fixgw.fix.decode import redact
+
+FLUSH_AT = 65_536  # characters: what is buffered at most before it is written
+
+
+class LineBuffer:
+    """A logger for structlog that gathers lines and writes them when it is flushed, or full."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._lines: list[str] = []
+        self._size = 0
+
+    def msg(self, line: str) -> None:
+        """Take a line."""
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size > FLUSH_AT:
+            self.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        if self._lines:
+            lines, self._lines, self._size = self._lines, [], 0
+            self._file.write("\n".join(lines) + "\n")
+            self._file.flush()
+
+
+def _timestamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    event["at"] = datetime.now(UTC).isoformat(timespec="microseconds")
+    return event
+
+
+def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """No password ever: raw messages in any value lose theirs."""
+    for key, value in event.items():
+        if isinstance(value, str) and "=" in value:
+            event[key] = redact(value)
+    return event
+
+
+def _json(_: WrappedLogger, __: str, event: EventDict) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+def configure(
+    log_format: Literal["auto", "json", "text"], level: str, file: IO[str] | None = None
+) -> LineBuffer:
+    """Send all log lines to `file` (default: stderr); "auto" is text on a terminal, JSON elsewhere."""
+    file = sys.stderr if file is None else file
+    buffer = LineBuffer(file)
+    text = log_format == "text" or (log_format == "auto" and file.isatty())
+    processors: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        _timestamp,
+        structlog.processors.format_exc_info,
+        _redacted,
+    ]
+    if text:
+        processors.append(structlog.dev.ConsoleRenderer(colors=file.isatty()))
+    else:
+        processors.append(_json)
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=lambda *_: buffer,
+        cache_logger_on_first_use=True,
+    )
+    return buffer
