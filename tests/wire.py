@@ -10,7 +10,7 @@ import simplefix
 Fields = dict[str, str]
 Pairs = Iterable[tuple[int, object]]
 
-ADMIN = frozenset("0 1 2 3 4 5 A".split())
+ADMIN = frozenset(["0", "1", "2", "3", "4", "5", "A"])
 PATIENCE = 10.0  # seconds; an answer that is not there by then is missing
 
 
@@ -61,11 +61,14 @@ class Client:
         self.password = f"{name.lower()}-demo" if password is None else password
         self.sent = 1
         self.expected = 1
-        self.unread: list[Message] = []
+        self.history: dict[int, tuple[str, tuple[tuple[int, object], ...], str]] = {}
+        self._asked_from = 0
         self._socket: socket.socket | None = None
 
     def connect(self) -> None:
         """Connect, without a Logon."""
+        self.close()
+        self._asked_from = 0
         self._socket = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._parser = simplefix.FixParser()
@@ -75,6 +78,8 @@ class Client:
         if seq_num is None:
             seq_num = self.sent
             self.sent += 1
+            if msg_type not in ADMIN:
+                self.history[seq_num] = (msg_type, tuple(pairs), timestamp())
         message = simplefix.FixMessage()
         message.append_pair(8, "FIX.4.4", header=True)
         message.append_pair(35, msg_type, header=True)
@@ -84,7 +89,9 @@ class Client:
             message.append_pair(tag, value)
         return bytes(message.encode())
 
-    def send(self, msg_type: str, *pairs: tuple[int, object], header: Pairs = (), seq_num: int | None = None) -> None:
+    def send(
+        self, msg_type: str, *pairs: tuple[int, object], header: Pairs = (), seq_num: int | None = None
+    ) -> None:
         """Send one message."""
         self.send_bytes(self.encode(msg_type, pairs, seq_num=seq_num, header=header))
 
@@ -94,9 +101,49 @@ class Client:
         self._socket.sendall(data)
 
     def receive(self, timeout: float = PATIENCE) -> Message:
-        """The next message, whatever it is. Raises TimeoutError, and ConnectionError at the end."""
-        if self.unread:
-            return self.unread.pop(0)
+        """The next message in sequence, whatever it is; what is missing is asked for, as an engine does it.
+
+        Raises TimeoutError, and ConnectionError at the end.
+        """
+        while True:
+            found = self._read(timeout)
+            seq_num = int(found[34])
+            if found.type == "4":
+                self.expected = int(found[36])
+                return found
+            if seq_num < self.expected:
+                assert found.get(43) == "Y", f"MsgSeqNum below {self.expected}: {found}"
+                continue
+            if seq_num > self.expected:
+                if self._asked_from != self.expected:
+                    self._asked_from = self.expected
+                    self.send("2", (7, self.expected), (16, 0))
+                if found.type == "A":
+                    return found
+                continue
+            self.expected += 1
+            if found.type == "1":
+                self.send("0", (112, found[112]))
+            if found.type == "2":
+                self._fill_gap(int(found[7]))
+            return found
+
+    def _fill_gap(self, begin: int) -> None:
+        """Answer a ResendRequest: application messages again with PossDupFlag(43)=Y, gaps for the others."""
+        fill_from = begin
+        for seq_num in range(begin, self.sent):
+            kept = self.history.get(seq_num)
+            if kept is None:
+                continue
+            if fill_from < seq_num:
+                self.send("4", (123, "Y"), (36, seq_num), seq_num=fill_from, header=((43, "Y"),))
+            msg_type, pairs, sent_at = kept
+            self.send(msg_type, *pairs, seq_num=seq_num, header=((43, "Y"), (122, sent_at)))
+            fill_from = seq_num + 1
+        if fill_from < self.sent:
+            self.send("4", (123, "Y"), (36, self.sent), seq_num=fill_from, header=((43, "Y"),))
+
+    def _read(self, timeout: float) -> Message:
         assert self._socket is not None
         deadline = time.monotonic() + timeout
         while (message := self._parser.get_message()) is None:
@@ -105,13 +152,7 @@ class Client:
             if not data:
                 raise ConnectionError("the gateway closed the connection")
             self._parser.append_buffer(data)
-        found = Message(message)
-        if found.get(43) != "Y" and found.get(36) is None:
-            assert int(found[34]) == self.expected, f"expected MsgSeqNum {self.expected}: {found}"
-            self.expected += 1
-        if found.type == "1":
-            self.send("0", (112, found[112]))
-        return found
+        return Message(message)
 
     def next(self, timeout: float = PATIENCE) -> Message:
         """The next application message, or Reject(3), Logout(5)."""
@@ -125,6 +166,7 @@ class Client:
         self.connect()
         if reset:
             self.sent = self.expected = 1
+            self.history.clear()
             pairs = (*pairs, (141, "Y"))
         self.send("A", (98, 0), (108, heartbeat), (553, self.username), (554, self.password), *pairs)
         return self.receive()
@@ -146,6 +188,8 @@ class Client:
         """Assert that nothing but an answer to a TestRequest comes: nothing else is on its way."""
         self.send("1", (112, "quiet?"))
         message = self.receive()
+        while message.type in "24":
+            message = self.receive()
         assert message.type == "0", f"unexpected {message}"
         assert message[112] == "quiet?"
 
@@ -155,9 +199,6 @@ class Client:
         while not is_last(found[-1]):
             found.append(self.next(timeout))
         return found
-
-
-Q = (38, 1)
 
 
 def order(
@@ -170,7 +211,12 @@ def order(
 
 
 def cancel(
-    cl_ord_id: str, orig: str, *extra: tuple[int, object], symbol: str = "BTC-USD", side: str = "1", qty: object = 10
+    cl_ord_id: str,
+    orig: str,
+    *extra: tuple[int, object],
+    symbol: str = "BTC-USD",
+    side: str = "1",
+    qty: object = 10,
 ) -> tuple[tuple[int, object], ...]:
     """The fields of a good Order Cancel Request."""
     given = {tag for tag, _ in extra}

@@ -1,0 +1,115 @@
+"""A real gateway for tests: `fixgw serve` in a process, on a free port and a directory of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from fixgw.link import Reply, Said, call
+from tests.wire import Client
+
+ROOT = Path(__file__).parents[1]
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write_config(directory: Path, *edits: tuple[str, str], cfg: tuple[tuple[str, str], ...] = ()) -> Path:
+    """The reference configuration with parts of its text replaced; each edit must find its text."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, changes in (("gateway.toml", edits), ("quickfix.cfg", cfg)):
+        text = (ROOT / "config" / name).read_text()
+        for old, new in changes:
+            assert old in text, f"{old!r} is not in {name}"
+            text = text.replace(old, new)
+        text = text.replace("../spec/", f"{ROOT / 'spec'}/")
+        (directory / name).write_text(text)
+    return directory / "gateway.toml"
+
+
+def edit_session(comp_id: str, line: str) -> tuple[str, str]:
+    """An edit that adds `line` to the [[session]] of `comp_id`, which has no such line yet."""
+    return f'comp_id = "{comp_id}"\n', f'comp_id = "{comp_id}"\n{line}\n'
+
+
+class Gateway:
+    """A gateway process; a context manager that stops it, and asserts that it stopped cleanly."""
+
+    def __init__(self, data: Path, config: Path | None = None, env: dict[str, str] | None = None) -> None:
+        self.data = data
+        self.config = config or ROOT / "config" / "gateway.toml"
+        self.port = free_port()
+        self.log = data.parent / f"{data.name}.log"
+        self._env = {**os.environ, **(env or {})}
+        self.process: subprocess.Popen[str] | None = None
+        self._clients: list[Client] = []
+
+    def start(self) -> "Gateway":
+        """Start it and wait for its ready line."""
+        command = [sys.executable, "-m", "fixgw", "serve", "--config", str(self.config)]
+        command += ["--data", str(self.data), "--fix-port", str(self.port)]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._env, cwd=ROOT
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("fixgw ready"), f"no ready line but {line!r}: {self.log.read_text()[-2000:]}"
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it with a signal; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(STOP_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process = None
+        for client in self._clients:
+            client.close()
+        return code
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.stop(signal.SIGKILL)
+
+    def __enter__(self) -> "Gateway":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process is not None:
+            code = self.stop()
+            assert kind is not None or code == 0, self.log.read_text()[-3000:]
+
+    def client(self, name: str, *, logon: bool = True) -> Client:
+        """A client of this gateway, logged on with sequence numbers reset."""
+        client = Client(self.port, name)
+        self._clients.append(client)
+        if logon:
+            assert client.logon(reset=True).type == "A"
+        return client
+
+    def say(self, said: Said) -> Reply:
+        """Say something over the engine's link; what became of it."""
+        return call(self.data, said)
+
+    def log_lines(self, wanted: str) -> list[str]:
+        """The log lines that contain `wanted`; waits a little for the first one."""
+        deadline = time.monotonic() + 5
+        while True:
+            found = [line for line in self.log.read_text().splitlines() if wanted in line]
+            if found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.01)
