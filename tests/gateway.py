@@ -89,6 +89,8 @@ class Gateway:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for client in self._clients:
+            client.close()  # before the stop, which would wait for their Logouts
         if self.process is not None:
             code = self.stop()
             assert kind is not None or code == 0, self.log.read_text()[-3000:]
