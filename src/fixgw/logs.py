@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import IO, Literal
 
@@ -14,10 +15,14 @@ from fixgw.fix.decode import redact
 FLUSH_AT = 65_536  # characters: what is buffered at most before it is written
 
 
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
 class LineBuffer:
     """A logger for structlog that gathers lines and writes them when it is flushed, or full."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], *, as_json: bool) -> None:
+        self.as_json = as_json
         self._file = file
         self._lines: list[str] = []
         self._size = 0
@@ -31,6 +36,15 @@ class LineBuffer:
 
     debug = info = warning = error = critical = exception = msg
 
+    def requests(self, lines: Iterable[Mapping[str, object]]) -> None:
+        """Take one line for each request of a turn (any number), the short way: there are many of them."""
+        if self.as_json:
+            for line in lines:
+                self.msg(_encode(line).decode())
+        else:
+            for line in lines:
+                structlog.get_logger().info(**line)
+
     def flush(self) -> None:
         """Write what was gathered."""
         if self._lines:
@@ -39,21 +53,24 @@ class LineBuffer:
             self._file.flush()
 
 
+def _json(_: WrappedLogger, level: str, event: EventDict) -> str:
+    """The whole way to a JSON line in one step, because each request takes it."""
+    line = {"at": datetime.now(UTC), "level": level}
+    line.update(event)
+    return _encode(_redacted(_, level, line)).decode()
+
+
 def _timestamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    event["at"] = datetime.now(UTC).isoformat(timespec="microseconds")
+    event["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
     return event
 
 
 def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """No password ever: raw messages in any value lose theirs."""
     for key, value in event.items():
-        if isinstance(value, str) and "=" in value:
+        if type(value) is str and "=" in value:
             event[key] = redact(value)
     return event
-
-
-def _json(_: WrappedLogger, __: str, event: EventDict) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
 
 
 def configure(
@@ -61,18 +78,14 @@ def configure(
 ) -> LineBuffer:
     """Send all log lines to `file` (default: stderr); "auto" is text on a terminal, JSON elsewhere."""
     file = sys.stderr if file is None else file
-    buffer = LineBuffer(file)
     text = log_format == "text" or (log_format == "auto" and file.isatty())
-    processors: list[structlog.typing.Processor] = [
-        structlog.processors.add_log_level,
-        _timestamp,
-        structlog.processors.format_exc_info,
-        _redacted,
-    ]
+    buffer = LineBuffer(file, as_json=not text)
+    processors: list[structlog.typing.Processor]
     if text:
-        processors.append(structlog.dev.ConsoleRenderer(colors=file.isatty()))
+        render = structlog.dev.ConsoleRenderer(colors=file.isatty())
+        processors = [structlog.processors.add_log_level, _timestamp, _redacted, render]
     else:
-        processors.append(_json)
+        processors = [structlog.processors.format_exc_info, _json]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -20,7 +20,7 @@ from fixgw.fix.credentials import Credentials
 from fixgw.journal.contract import JournalError
 from fixgw.journal.sqlite import SqliteJournal
 from fixgw.link import SOCKET_NAME, LinkServer
-from fixgw.logs import configure
+from fixgw.logs import LineBuffer, configure
 
 log = structlog.get_logger("fixgw")
 
@@ -49,7 +49,7 @@ def lock(data: Path) -> IO[str]:
 class Gateway:
     """A gateway ready to run. Raises JournalError, UnavailableError or OSError when it cannot be made."""
 
-    def __init__(self, config: Config, data: Path, fix_port: int) -> None:
+    def __init__(self, config: Config, data: Path, fix_port: int, lines: LineBuffer) -> None:
         self._lock = lock(data)
         now = datetime.now(UTC)
         directory = config.directory()
@@ -60,7 +60,7 @@ class Gateway:
         )
         self._journal = SqliteJournal(data / "journal.db", config.journal.sync)
         loaded = self._journal.load(since=now - config.closed_for, closed_max=config.journal.closed_max)
-        self.desk = Desk(directory, self._journal, loaded, limits, now)
+        self.desk = Desk(directory, self._journal, loaded, limits, now, lines.requests)
         settings = config.fix_settings
         dictionary_path = (settings.path.parent / settings.defaults["DataDictionary"]).resolve()
         self.acceptor = Acceptor(
@@ -105,7 +105,7 @@ def serve(config: Config, *, data: Path, fix_port: int, api_port: int) -> int:
     buffer = configure(config.log.format, config.log.level)
     started = perf_counter()
     try:
-        gateway = Gateway(config, data, fix_port)
+        gateway = Gateway(config, data, fix_port, buffer)
     except JournalError as error:
         return _failed(str(error), EXIT_JOURNAL)
     except (UnavailableError, OSError) as error:

@@ -121,6 +121,10 @@ class OrderBook:
                 return (order_id for ids in sets for order_id in ids)
         return smallest
 
+    def is_known(self, cl_ord_id: str) -> bool:
+        """Whether any known order or use has this id."""
+        return cl_ord_id in self._ids
+
     def named(self, cl_ord_id: str) -> list[Order]:
         """The known orders, open or closed, that have this ClOrdID, whoever entered them; oldest first."""
         return [self._orders[use] for use in _uses(self._ids.get(cl_ord_id)) if isinstance(use, int)]
@@ -131,14 +135,10 @@ class OrderBook:
 
     def use(self, cl_ord_id: str, use: Use) -> None:
         """Record that a request used this id, or (same user and content) that it has a newer answer."""
-        others = [
-            other
-            for other in _uses(self._ids.get(cl_ord_id))
-            if isinstance(other, int) or (other.user_id, other.content) != (use.user_id, use.content)
-        ]
-        known = len(others) < len(_uses(self._ids.get(cl_ord_id)))
+        uses = _uses(self._ids.get(cl_ord_id))
+        others = tuple(other for other in uses if isinstance(other, int) or not _is_same(other, use))
         self._ids[cl_ord_id] = (*others, use) if others else use
-        if not known:
+        if len(others) == len(uses):
             self._forgettable.append((use.used_at, cl_ord_id))
 
     def _name(self, order: Order) -> None:
@@ -183,6 +183,10 @@ def _uses(entry: _Entry | None) -> tuple[int | Use, ...]:
     if entry is None:
         return ()
     return entry if isinstance(entry, tuple) else (entry,)
+
+
+def _is_same(one: Use, other: Use) -> bool:
+    return one.user_id == other.user_id and one.content == other.content
 
 
 def _order_id(order: Order) -> int:

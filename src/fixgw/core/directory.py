@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import time
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -70,7 +71,7 @@ class Account(Struct, frozen=True):
     oms_id: int
 
 
-class User(Struct, frozen=True):
+class User(Struct, frozen=True, dict=True):
     """What a user is granted. `oms_ids` and `account_ids` are sets of ids."""
 
     user_id: int
@@ -79,10 +80,15 @@ class User(Struct, frozen=True):
     permissions: frozenset[Permission] = frozenset()
     default_account_id: int | None = None
 
-    @property
+    @cached_property
     def is_operator(self) -> bool:
         """Whether the Operator permission is among his."""
         return Permission.OPERATOR in self.permissions
+
+    @cached_property
+    def is_trader(self) -> bool:
+        """Whether the Trading permission is among his."""
+        return Permission.TRADING in self.permissions
 
 
 class Session(Struct, frozen=True):

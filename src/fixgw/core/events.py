@@ -31,7 +31,6 @@ class CancelRequested(Struct, frozen=True, tag=True, array_like=True, gc=False):
 
     order_id: int
     ref: CancelRef
-    content: int
     at: datetime
 
 

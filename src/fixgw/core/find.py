@@ -43,23 +43,27 @@ def _by_cl_ord_id(
     if ask.orig_cl_ord_id is None:
         return None
 
-    def own(order: Order) -> bool:
-        return order.user_id == ask.user_id or (ask.session is not None and order.session == ask.session)
-
-    named = [order for order in state.book.named(ask.orig_cl_ord_id) if visible(order)]
-    if ask.account_id is not None:
-        named = [order for order in named if order.account_id == ask.account_id]
-    if ask.owner_id is not None:
-        named = [order for order in named if order.user_id == ask.owner_id]
-    elif ask.account_id is None and isinstance(ask, CancelOrder):
-        named = [order for order in named if own(order)]
-    for group in ([o for o in named if own(o)], [o for o in named if not own(o)]):
-        still_open = [order for order in group if order.is_open]
-        if len(still_open) > 1:
-            return invalid(f"{ask.orig_cl_ord_id} names {len(still_open)} open orders", Subject.ORDER)
-        if group:
-            return still_open[0] if still_open else group[-1]
-    return None
+    user_id, session, account_id, owner_id = ask.user_id, ask.session, ask.account_id, ask.owner_id
+    own_only = account_id is None and owner_id is None and isinstance(ask, CancelOrder)
+    mine: list[Order] = []
+    others: list[Order] = []
+    for order in state.book.named(ask.orig_cl_ord_id):
+        own = order.user_id == user_id or (session is not None and order.session == session)
+        if own_only and not own:
+            continue
+        if account_id is not None and order.account_id != account_id:
+            continue
+        if owner_id is not None and order.user_id != owner_id:
+            continue
+        if visible(order):
+            (mine if own else others).append(order)
+    group = mine or others
+    if len(group) <= 1:
+        return group[0] if group else None
+    still_open = [order for order in group if order.is_open]
+    if len(still_open) > 1:
+        return invalid(f"{ask.orig_cl_ord_id} names {len(still_open)} open orders", Subject.ORDER)
+    return still_open[0] if still_open else group[-1]
 
 
 def contradiction(state: OmsState, ask: CancelOrder | OrderStatus, order: Order) -> Refusal | None:

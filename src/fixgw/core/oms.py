@@ -228,8 +228,8 @@ def _cancel_order(state: OmsState, request: CancelOrder, user: User, at: datetim
     if not found.is_open:
         refusal = failed(f"too late to cancel, the order is {found.status.name}", Failure.TOO_LATE)
         return refuse(request, refusal, at, "too-late", found)
-    ref = CancelRef(user.user_id, request.session, request.cl_ord_id)
-    event = CancelRequested(found.order_id, ref, request.content, at)
+    ref = CancelRef(user.user_id, request.session, request.cl_ord_id, None, request.content, at)
+    event = CancelRequested(found.order_id, ref, at)
     return Decision((event,), rule=rule, to_cancel=(found.order_id,))
 
 

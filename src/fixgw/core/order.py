@@ -10,7 +10,13 @@ from msgspec.structs import replace
 ZERO = Decimal(0)
 
 
-class Side(StrEnum):
+class Code(StrEnum):
+    """An enumeration whose values are FIX's; hashed as strings are, because an Enum's own hash is slow."""
+
+    __hash__ = str.__hash__
+
+
+class Side(Code):
     """Side(54), the values that can be entered."""
 
     BUY = "1"
@@ -22,7 +28,7 @@ SIDES = {side.value: side for side in Side}
 """The sides by their FIX value."""
 
 
-class OrdType(StrEnum):
+class OrdType(Code):
     """OrdType(40), the values that can be entered."""
 
     MARKET = "1"
@@ -41,14 +47,14 @@ class OrdType(StrEnum):
         return self in (OrdType.STOP, OrdType.STOP_LIMIT)
 
 
-class TimeInForce(StrEnum):
+class TimeInForce(Code):
     """TimeInForce(59), the values that can be entered."""
 
     DAY = "0"
     GOOD_TILL_CANCEL = "1"
 
 
-class OrdStatus(StrEnum):
+class OrdStatus(Code):
     """OrdStatus(39), and one state that FIX shows as New: pending on its trigger."""
 
     PENDING_NEW = "A"
@@ -100,13 +106,16 @@ class CancelRef(Struct, frozen=True, array_like=True, gc=False):
     """Who asked for the cancel that is pending on an order.
 
     `session` and `cl_ord_id` are those of the request; None for one that did not come over FIX.
-    `mass_cancel_id` is the id of the mass cancel that the order was taken on by, None for a single one.
+    `mass_cancel_id` is the id of the mass cancel that the order was taken on by, None for a single one;
+    `content` and `at` are the digest and the time of a single one, for PossResend(97)=Y.
     """
 
     user_id: int
     session: str | None
     cl_ord_id: str | None
     mass_cancel_id: int | None = None
+    content: int = 0
+    at: datetime | None = None
 
 
 class Order(Struct, frozen=True, array_like=True, gc=False):
@@ -157,7 +166,7 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
     @property
     def waits_for_trigger(self) -> bool:
         """Whether it is a stop order that has not been triggered, whatever else is pending on it."""
-        return self.ord_type.has_trigger and not self.triggered
+        return self.stop_px is not None and not self.triggered
 
     @property
     def resting_status(self) -> OrdStatus:
@@ -166,31 +175,33 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
             return OrdStatus.PARTIALLY_FILLED
         return OrdStatus.PENDING_TRIGGER if self.waits_for_trigger else OrdStatus.NEW
 
-    def _to(self, status: OrdStatus, at: datetime, **changes: object) -> "Order":
+    def _allowed(self, status: OrdStatus) -> OrdStatus:
         if status not in TRANSITIONS[self.status]:
             raise IllegalTransitionError(f"order {self.order_id}: {self.status.name} to {status.name}")
-        return replace(self, status=status, changed_at=at, **changes)
+        return status
 
     def to_pending_cancel(self, ref: CancelRef, at: datetime) -> "Order":
         """With the cancel `ref` pending. Raises IllegalTransitionError."""
         if self.status is OrdStatus.PENDING_CANCEL:
             raise IllegalTransitionError(f"order {self.order_id}: a cancel is pending already")
-        return self._to(OrdStatus.PENDING_CANCEL, at, pending_cancel=ref)
+        status = self._allowed(OrdStatus.PENDING_CANCEL)
+        return replace(self, status=status, changed_at=at, pending_cancel=ref)
 
     def to_canceled(self, at: datetime) -> "Order":
         """Canceled, for whatever reason. Raises IllegalTransitionError."""
-        return self._to(OrdStatus.CANCELED, at, pending_cancel=None)
+        return replace(self, status=self._allowed(OrdStatus.CANCELED), changed_at=at, pending_cancel=None)
 
     def to_cancel_refused(self, at: datetime) -> "Order":
         """Resting again after its cancel was refused. Raises IllegalTransitionError."""
-        return self._to(self.resting_status, at, pending_cancel=None)
+        return replace(self, status=self._allowed(self.resting_status), changed_at=at, pending_cancel=None)
 
     def to_triggered(self, at: datetime) -> "Order":
         """Triggered: a stop order becomes a live one. Raises IllegalTransitionError."""
         if not self.waits_for_trigger:
             raise IllegalTransitionError(f"order {self.order_id}: waits for no trigger")
         pending = self.status is OrdStatus.PENDING_CANCEL
-        return self._to(self.status if pending else OrdStatus.NEW, at, triggered=True)
+        status = self._allowed(self.status if pending else OrdStatus.NEW)
+        return replace(self, status=status, changed_at=at, triggered=True)
 
     def to_filled(self, last_qty: Decimal, last_px: Decimal, at: datetime) -> "Order":
         """With one more fill. Raises IllegalTransitionError, also above LeavesQty and before a trigger."""
@@ -201,13 +212,18 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
         cum_qty = self.cum_qty + last_qty
         gross_value = self.gross_value + last_qty * last_px
         if cum_qty == self.order_qty:
-            return self._to(
-                OrdStatus.FILLED, at, cum_qty=cum_qty, gross_value=gross_value, pending_cancel=None
+            return replace(
+                self,
+                status=self._allowed(OrdStatus.FILLED),
+                changed_at=at,
+                cum_qty=cum_qty,
+                gross_value=gross_value,
+                pending_cancel=None,
             )
         pending = self.status is OrdStatus.PENDING_CANCEL
-        status = self.status if pending else OrdStatus.PARTIALLY_FILLED
-        return self._to(status, at, cum_qty=cum_qty, gross_value=gross_value)
+        status = self._allowed(self.status if pending else OrdStatus.PARTIALLY_FILLED)
+        return replace(self, status=status, changed_at=at, cum_qty=cum_qty, gross_value=gross_value)
 
     def to_expired(self, at: datetime) -> "Order":
         """Expired at the end of its day. Raises IllegalTransitionError."""
-        return self._to(OrdStatus.EXPIRED, at, pending_cancel=None)
+        return replace(self, status=self._allowed(OrdStatus.EXPIRED), changed_at=at, pending_cancel=None)

@@ -5,7 +5,7 @@ Source: the truth table of CancelAllOrders and the permission notes of CancelOrd
 
 from msgspec import Struct
 
-from fixgw.core.directory import CancelScope, Directory, Permission, User
+from fixgw.core.directory import CancelScope, Directory, User
 from fixgw.core.order import Order
 from fixgw.core.selector import CancelSelector
 
@@ -27,6 +27,7 @@ def _no(rule: str, why: str) -> Ruling:
 
 
 _OPERATOR = _yes("operator")
+_TRADER = _yes("trading")
 _OWN_ORDER = _yes("own-order")
 _OWN_ACCOUNT = _yes("own-account")
 
@@ -35,8 +36,8 @@ def may_trade(user: User) -> Ruling:
     """Whether `user` may enter or cancel anything at all."""
     if user.is_operator:
         return _OPERATOR
-    if Permission.TRADING in user.permissions:
-        return _yes("trading")
+    if user.is_trader:
+        return _TRADER
     return _no("no-permission", f"user {user.user_id} has neither the Trading nor the Operator permission")
 
 

@@ -30,7 +30,7 @@ def kind_of(request: Identified) -> RequestKind:
 
 def answer(state: OmsState, request: Identified, at: datetime) -> Refusal | Report | None:
     """None for an id that is free; else the report to tell again, or the refusal (101) for a duplicate."""
-    if request.cl_ord_id is None:
+    if request.cl_ord_id is None or not state.book.is_known(request.cl_ord_id):
         return None
     orders = _orders(state, request)
     uses = [
@@ -71,13 +71,16 @@ def is_used(state: OmsState, user_id: int, cl_ord_id: str) -> bool:
 
 
 def _orders(state: OmsState, request: Identified) -> list[Order]:
+    """The orders that keep the id from being used, one's own first; none that the asker must not know of."""
+    user = state.directory.users[request.user_id]
     account_id = request.account_id
     users = {request.user_id}
     if isinstance(request, NewOrder):
-        if account_id is None:
-            account_id = state.directory.users[request.user_id].default_account_id
-        if request.owner_id is not None:
+        account_id = user.default_account_id if account_id is None else account_id
+        if request.owner_id is not None and user.is_operator:
             users.add(request.owner_id)
+    if account_id not in user.account_ids and not user.is_operator:
+        account_id = None
 
     def own(order: Order) -> bool:
         return order.user_id in users or (request.session is not None and order.session == request.session)

@@ -2,16 +2,15 @@
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from msgspec import Struct
 
 from fixgw.core.errors import Refusal
-from fixgw.core.order import Order, OrdStatus
+from fixgw.core.order import Code, Order, OrdStatus
 from fixgw.core.requests import ClientRequest, Malformed, MassCancel, NewOrder
 
 
-class ExecType(StrEnum):
+class ExecType(Code):
     """ExecType(150), the values that are sent."""
 
     NEW = "0"

@@ -154,10 +154,4 @@ class TriggerOrder(Struct, frozen=True, tag=True, array_like=True, gc=False):
     order_id: int
 
 
-class EndDay(Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """The day of an OMS ends."""
-
-    oms_id: int
-
-
 VenueRequest = OrderAnswer | FillOrder | TriggerOrder

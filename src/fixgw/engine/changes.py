@@ -116,24 +116,23 @@ def _use_of(
             ):
                 return None
             return request.cl_ord_id, Use(request.user_id, kind, request.content, event.at, first)
-        case CancelRequested(ref=ref) if ref.cl_ord_id is not None:
-            kind = RequestKind.ORDER_CANCEL_REQUEST
-            return ref.cl_ord_id, Use(ref.user_id, kind, event.content, event.at, first)
-        case MassCancelAccepted(ref=ref) if ref.cl_ord_id is not None:
+        case CancelRequested():
+            return _cancel_use(event.ref, first)
+        case MassCancelAccepted(ref=asker) if asker.cl_ord_id is not None:
             request = state.mass_cancels[event.mass_cancel_id].request
             kind = RequestKind.ORDER_MASS_CANCEL_REQUEST
-            return ref.cl_ord_id, Use(ref.user_id, kind, request.content, event.at, first)
-    pending = None if before is None else before.pending_cancel
-    return None if pending is None else _later_answer(state, pending, told)
-
-
-def _later_answer(state: OmsState, ref: CancelRef, told: list[Report]) -> tuple[str, Use] | None:
-    if ref.cl_ord_id is None or ref.mass_cancel_id is not None:
+            return asker.cl_ord_id, Use(asker.user_id, kind, request.content, event.at, first)
+    ref = None if before is None else before.pending_cancel
+    if ref is None or ref.mass_cancel_id is not None:
         return None
     for report in told:
         if isinstance(report, CancelReject) or (isinstance(report, Execution) and report.orig_cl_ord_id):
-            for use in state.book.uses(ref.cl_ord_id):
-                if use.user_id == ref.user_id and use.kind is RequestKind.ORDER_CANCEL_REQUEST:
-                    newer = Use(use.user_id, use.kind, use.content, use.used_at, report)
-                    return ref.cl_ord_id, newer
+            return _cancel_use(ref, report)
     return None
+
+
+def _cancel_use(ref: CancelRef, answer: Report | None) -> tuple[str, Use] | None:
+    if ref.cl_ord_id is None or ref.at is None:
+        return None
+    kind = RequestKind.ORDER_CANCEL_REQUEST
+    return ref.cl_ord_id, Use(ref.user_id, kind, ref.content, ref.at, answer)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from fixgw.core.directory import Directory, PendingCancelReports
 from fixgw.core.errors import Refusal, Subject, not_found, server_error
-from fixgw.core.events import Event
+from fixgw.core.events import CancelRequested, Event
 from fixgw.core.oms import Decision, decide, decide_venue, end_day, expire, refuse
 from fixgw.core.order import Order
 from fixgw.core.reports import Report
@@ -71,12 +71,22 @@ class Limits(Struct, frozen=True):
 
 
 class Desk:
-    """The single writer of all OMS state. `turn` raises JournalError: then nothing of it was handed out."""
+    """The single writer of all OMS state. `turn` raises JournalError: then nothing of it was handed out.
+
+    `log_requests` takes a line for each request of a turn, after its commit.
+    """
 
     def __init__(
-        self, directory: Directory, journal: Journal, loaded: Loaded, limits: Limits, now: datetime
+        self,
+        directory: Directory,
+        journal: Journal,
+        loaded: Loaded,
+        limits: Limits,
+        now: datetime,
+        log_requests: Callable[[list[dict[str, object]]], None],
     ) -> None:
         self._directory = directory
+        self._log_requests = log_requests
         self._journal = journal
         self._limits = limits
         self._at = now
@@ -156,9 +166,7 @@ class Desk:
         numbers = self.outbox.of(arrival.session)
         if arrival.epoch == numbers.epoch:
             if arrival.msg_seq_num <= numbers.last_in:
-                self._lines.append(
-                    {"event": "seen before", "session": arrival.session, "msg_seq_num": arrival.msg_seq_num}
-                )
+                self._line("seen before", session=arrival.session, msg_seq_num=arrival.msg_seq_num)
                 return
             self.outbox.numbers[arrival.session] = replace(numbers, last_in=arrival.msg_seq_num)
         self._moved.add(arrival.session)
@@ -190,6 +198,7 @@ class Desk:
             )
         )
         line: dict[str, object] = {
+            "at": self._at,
             "event": "request",
             "session": arrival.session,
             "msg_seq_num": arrival.msg_seq_num,
@@ -205,6 +214,9 @@ class Desk:
             line["errorcode"] = refusal.code.value
             line["detail"] = refusal.detail
         self._lines.append(line)
+
+    def _line(self, event: str, **what: object) -> None:
+        self._lines.append({"at": self._at, "event": event, **what})
 
     def _state_for(self, request: ClientRequest) -> OmsState:
         session = self._directory.sessions[request.session or ""]
@@ -287,7 +299,8 @@ class Desk:
             self.outbox.put(session, report)
             if ref is None or session == requester:
                 told.append(report)
-        changes.remember(state, event, before, told)
+        if not (isinstance(event, CancelRequested) and event.order_id in ends):
+            changes.remember(state, event, before, told)
 
     def _always_shows_pending(self, session: str) -> bool:
         settings = self._directory.sessions.get(session)
@@ -315,11 +328,16 @@ class Desk:
             return event
         self._applied(state, event, *evolve(state, event), set())
         self._enter(door, type(said).__name__, state, (event,), said)
-        self._lines.append({"event": "venue", "said": type(said).__name__, "order_id": said.order_id})
+        self._line("venue", said=type(said).__name__, order_id=said.order_id)
         return None
 
     def _enter(
-        self, door: str, kind: str, state: OmsState, events: Sequence[Event], request: object = None
+        self,
+        door: str,
+        kind: str,
+        state: OmsState,
+        events: Sequence[Event],
+        request: VenueRequest | None = None,
     ) -> None:
         entry = Entry(self._at, door, kind, state.oms.oms_id, 0, door, 0, events, request=request)
         self._changes.entries.append(entry)
@@ -330,7 +348,7 @@ class Desk:
                 self._applied(state, event, *evolve(state, event), set())
                 self._enter("clock", "DayEnded", state, (event,))
                 self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
-                self._lines.append({"event": "day ended", "oms": state.oms.oms_id})
+                self._line("day ended", oms=state.oms.oms_id)
             state.book.forget(self._at - self._limits.closed_for, self._limits.expire_per_turn)
         for _ in range(min(len(self._expiring), self._limits.expire_per_turn)):
             state, order_id = self._expiring.popleft()
@@ -363,6 +381,6 @@ class Desk:
         self._sandbox.changed = False
         for block in assigned:
             door.send(block.session, self.outbox.take(block.session, block.count), block.first_seq_num)
-        lines, self._lines = self._lines, []
-        for line in lines:
-            log.info(**line)
+        if self._lines:
+            self._log_requests(self._lines)
+            self._lines = []

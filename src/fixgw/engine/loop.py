@@ -1,5 +1,6 @@
 """The engine's loop: poll QuickFIX, take from the link, process, idle; start and stop."""
 
+import gc
 import signal
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ SPIN_SECONDS = 0.002  # after the last work: a client that answers at once finds
 LOGOUT_SECONDS = (
     5.0  # how long a clean stop waits for the Logouts; what is not sent by then waits in the journal
 )
+COLLECT_SECONDS = 1.0  # how often an idle loop collects what exceptions and the like left behind
 PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
 
 
@@ -42,12 +44,17 @@ class Loop:
 
     def run(self, flush: Callable[[], None]) -> None:
         """Until told to stop. `flush` is called when there is nothing to do. Raises what a turn raises."""
-        awake_until = 0.0
+        awake_until = collect_at = 0.0
+        gc.freeze()  # what a start has loaded stays
+        gc.disable()  # orders and events hold no cycles; a collection in the middle of work would stall it
         while not self._stopping:
             if self.turn():
                 awake_until = time.monotonic() + SPIN_SECONDS
-            elif time.monotonic() > awake_until:
+            elif (now := time.monotonic()) > awake_until:
                 flush()
+                if now > collect_at:
+                    gc.collect(1)
+                    collect_at = now + COLLECT_SECONDS
                 time.sleep(PARK_SECONDS)
         self._acceptor.log_out()
         deadline = time.monotonic() + LOGOUT_SECONDS

@@ -96,9 +96,8 @@ class Application(quickfix.Application):
             raw = message.toString()
             log.warning("rejected", session=_name(sessionID), **_fields(raw, ref_seq_num=45, tag=371, why=58))
 
-    @fenced
     def toApp(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
-        """Called with the session's mutex held: nothing is done here."""
+        """Called with the session's mutex held: nothing is done here, so there is nothing to fence."""
 
     @fenced
     def fromAdmin(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803

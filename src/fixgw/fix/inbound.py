@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-from hashlib import blake2b
+from zlib import crc32
 
 from fixgw.core.directory import InstrumentName, OmsName, Session
 from fixgw.core.errors import Refusal, Subject, invalid, not_supported
@@ -26,6 +26,8 @@ from fixgw.core.scope import Scope, ScopeType
 from fixgw.fix.dictionary import SOH, Dictionary
 
 Fields = dict[str, str]
+
+NAME_MAX = 64  # characters of a Symbol(55) or SecurityID(48): no instrument has a longer one
 
 _ECHOED = re.compile(r"[\x21-\x7e]{1,64}")  # an id that can be sent back as it came
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")  # 27 digits: sums and differences stay exact in 28
@@ -76,8 +78,10 @@ class Inbound:
         """The request that `raw` (a message with SOH after each field) makes on `session`; never raises
         for what a peer can send: a request that cannot be read comes back as `Malformed`.
         """
-        parts = raw.split(SOH)
-        fields: Fields = dict([part.split("=", 1) for part in parts[:-1]])
+        if not raw.isascii():
+            # QuickFIX hands bytes that are no UTF-8 over as lone surrogates, which nothing can encode
+            raw = raw.encode("utf-8", "surrogateescape").decode("latin-1")
+        fields: Fields = dict([part.split("=", 1) for part in raw.split(SOH)[:-1]])
         msg_type = fields["35"]
         reader = self._readers.get(msg_type)
         if reader is None:
@@ -255,13 +259,9 @@ class Inbound:
         )
 
     def _scope(self, fields: Fields, scope_type: str) -> Scope:
-        scope = Scope(
-            ScopeType(scope_type),
-            self._instrument(fields, needed=False),
-            fields.get("311"),
-            fields.get("336"),
-        )
-        if problem := scope.problem():
+        names = _instrument_name(fields)
+        scope = Scope(ScopeType(scope_type), names, fields.get("311"), fields.get("336"))
+        if problem := scope.problem() or _security_id_problem(fields):
             raise _FieldError(problem)
         return scope
 
@@ -308,22 +308,12 @@ class Inbound:
         return named.get("11"), named.get("16")
 
     def _instrument(self, fields: Fields, *, needed: bool = True) -> InstrumentName:
-        symbol, security_id = fields.get("55"), fields.get("48")
-        if symbol == "[N/A]":
-            symbol = None
-        if security_id is not None and fields.get("22") != "8":
-            problem = "SecurityIDSource(22) is missing or not 8, as SecurityID(48) needs it"
-            raise _FieldError(invalid(problem, Subject.INSTRUMENT))
-        if security_id is None and "22" in fields:
-            raise _FieldError(
-                invalid("SecurityID(48) is missing, as SecurityIDSource(22) needs it", Subject.INSTRUMENT)
-            )
-        if needed and symbol is None and security_id is None:
+        if problem := _security_id_problem(fields):
+            raise _FieldError(problem)
+        names = _instrument_name(fields)
+        if needed and not names.is_given:
             raise _FieldError(invalid("Symbol(55) is missing", Subject.INSTRUMENT))
-        for value, label in ((symbol, "Symbol(55)"), (security_id, "SecurityID(48)")):
-            if value is not None and len(value) > 64:
-                raise _FieldError(invalid(f"{label} is longer than 64 characters", Subject.INSTRUMENT))
-        return InstrumentName(symbol, security_id, fields.get("460"), fields.get("461"), fields.get("167"))
+        return names
 
     def _quantity(self, fields: Fields, tag: str) -> Decimal | None:
         value = fields.get(tag)
@@ -352,6 +342,27 @@ def _decimal(value: str) -> Decimal | None:
     return number if number else None
 
 
+def _instrument_name(fields: Fields) -> InstrumentName:
+    get = fields.get
+    symbol = get("55")
+    return InstrumentName(
+        None if symbol == "[N/A]" else symbol, get("48"), get("460"), get("461"), get("167")
+    )
+
+
+def _security_id_problem(fields: Fields) -> Refusal | None:
+    """What is wrong between SecurityID(48) and its source, or with the length of a name."""
+    if "48" in fields and fields.get("22") != "8":
+        problem = "SecurityIDSource(22) is missing or not 8, as SecurityID(48) needs it"
+        return invalid(problem, Subject.INSTRUMENT)
+    if "48" not in fields and "22" in fields:
+        return invalid("SecurityID(48) is missing, as SecurityIDSource(22) needs it", Subject.INSTRUMENT)
+    for tag, label in (("55", "Symbol(55)"), ("48", "SecurityID(48)")):
+        if len(fields.get(tag, "")) > NAME_MAX:
+            return invalid(f"{label} is longer than {NAME_MAX} characters", Subject.INSTRUMENT)
+    return None
+
+
 def _check_price(label: str, value: Decimal | None, ord_type: OrdType, *, needed: bool) -> None:
     if needed and value is None:
         raise _FieldError(invalid(f"{label} is missing, as OrdType(40)={ord_type.value} needs it"))
@@ -378,9 +389,8 @@ _NO_OMS = OmsName()
 
 def _content(raw: str) -> int:
     """A digest of everything that a repetition with PossResend(97)=Y has to repeat."""
-    kept = [part for part in raw.split(SOH) if part.partition("=")[0] not in _MAY_DIFFER]
-    digest = blake2b(SOH.join(kept).encode("utf-8", "surrogateescape"), digest_size=7)
-    return int.from_bytes(digest.digest())
+    kept = [part for part in raw.split(SOH) if part[: part.find("=")] not in _MAY_DIFFER]
+    return crc32(SOH.join(kept).encode("latin-1"))
 
 
 def _shown(value: str) -> str:

@@ -14,6 +14,7 @@ from fixgw.core.order import Order, OrdStatus
 from fixgw.core.reports import (
     BusinessReject,
     CancelReject,
+    ExecType,
     Execution,
     MassCancelReport,
     OrderRefused,
@@ -115,7 +116,7 @@ def _avg_px(order: Order) -> str:
 def _status(order: Order | None) -> str:
     if order is None:
         return OrdStatus.REJECTED.value
-    return "0" if order.status is OrdStatus.PENDING_TRIGGER else order.status.value
+    return "0" if order.status is OrdStatus.PENDING_TRIGGER else order.status
 
 
 class Outbound:
@@ -155,7 +156,7 @@ class Outbound:
             symbol = self._directory.instruments[order.instrument_id].symbol
             constant = (
                 f"1={order.account_id}\x0155={symbol}\x0148={order.instrument_id}\x0122=8\x01"
-                f"54={order.side.value}\x0140={order.ord_type.value}\x0159={order.time_in_force.value}\x01"
+                f"54={order.side}\x0140={order.ord_type}\x0159={order.time_in_force}\x01"
             )
             self._constant[key] = constant
         price = "" if order.price is None else f"44={_number(order.price)}\x01"
@@ -179,8 +180,10 @@ class Outbound:
         if report.last_qty is not None and report.last_px is not None:
             last = f"32={_number(report.last_qty)}\x0131={_number(report.last_px)}\x01"
         said = "" if report.text is None else f"58={text(report.text)}\x01"
+        if report.exec_type is ExecType.RESTATED:
+            said += "378=99\x01"
         return (
-            f"35=8\x01{ids}17={report.exec_id}\x01150={report.exec_type.value}\x01"
+            f"35=8\x01{ids}17={report.exec_id}\x01150={report.exec_type}\x01"
             f"{self._state(report.order)}{last}60={_time(report.at)}\x01{said}"
         )
 

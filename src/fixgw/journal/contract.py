@@ -13,14 +13,14 @@ from fixgw.core.book import Use
 from fixgw.core.events import Event
 from fixgw.core.order import Order
 from fixgw.core.reports import Report
-from fixgw.core.requests import MassCancel
+from fixgw.core.requests import ClientRequest, MassCancel, VenueRequest
 
 
 class JournalError(Exception):
     """The journal cannot be opened, read or written; the text says why. Nothing was acknowledged."""
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, array_like=True, gc=False):
     """One request of a turn and what came of it: a line of the audit trail.
 
     `door` is fix, link or clock. `msg_seq_num` is the inbound one in the epoch of the session; 0 and None
@@ -39,7 +39,7 @@ class Entry(Struct, frozen=True):
     epoch: int = 0
     msg_seq_num: int = 0
     cl_ord_id: str | None = None
-    request: object = None
+    request: ClientRequest | VenueRequest | None = None
 
 
 class UsedId(Struct, frozen=True):

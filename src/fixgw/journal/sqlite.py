@@ -2,17 +2,19 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
+from threading import Event as Signal
+from threading import Thread
 from typing import Any, Literal
 
 import msgspec
 
 from fixgw.core.book import Use
-from fixgw.core.events import Event
 from fixgw.core.order import Order
 from fixgw.core.reports import Report
-from fixgw.core.requests import ClientRequest
 from fixgw.journal.contract import (
     Batch,
     Counters,
@@ -27,14 +29,13 @@ from fixgw.journal.contract import (
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
+CHECKPOINT_COMMITS = 200  # a few megabytes of log: a checkpoint takes tens of milliseconds beside the engine
+WAL_PAGES_MAX = 32_768  # 128 MiB of log: only a checkpoint thread that is far behind lets it come to that
 CACHE_KIB = 65_536  # enough for the pages that a day of ids and open orders touches
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
-CREATE TABLE entry (
-    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, door TEXT NOT NULL, session TEXT, epoch INTEGER NOT NULL,
-    msg_seq_num INTEGER NOT NULL, oms_id INTEGER NOT NULL, user_id INTEGER NOT NULL, kind TEXT NOT NULL,
-    cl_ord_id TEXT, rule TEXT NOT NULL, errorcode INTEGER NOT NULL, request BLOB, events BLOB NOT NULL);
+CREATE TABLE turn (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, entries BLOB NOT NULL);
 CREATE TABLE orders (
     order_id INTEGER PRIMARY KEY, oms_id INTEGER NOT NULL, cl_ord_id TEXT, is_open INTEGER NOT NULL,
     entered_at INTEGER NOT NULL, body BLOB NOT NULL);
@@ -60,8 +61,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _order = msgspec.msgpack.Decoder(Order).decode
 _use = msgspec.msgpack.Decoder(Use).decode
 _reports = msgspec.msgpack.Decoder(list[Report]).decode
-_events = msgspec.msgpack.Decoder(list[Event]).decode
-_request = msgspec.msgpack.Decoder(ClientRequest | None).decode
+_entries = msgspec.msgpack.Decoder(list[Entry]).decode
 _numbers = msgspec.msgpack.Decoder(SessionNumbers).decode
 _counters = msgspec.msgpack.Decoder(Counters).decode
 _sandbox = msgspec.msgpack.Decoder(SandboxState).decode
@@ -69,8 +69,49 @@ _mass_cancel = msgspec.msgpack.Decoder(MassCancelRow).decode
 _time = msgspec.msgpack.Decoder(datetime).decode
 
 
+@lru_cache(maxsize=16)  # all of a turn has the same time
 def _micros(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
+
+
+class _Checkpoints:
+    """Copies the log back into the file beside the engine's thread, which would stall on it for milliseconds.
+
+    It only calls SQLite, which lets go of the interpreter meanwhile, on a connection of its own. Should it
+    fail or fall behind, the writer does it at WAL_PAGES_MAX.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._commits = 0
+        self._wanted = Signal()
+        self._closing = False
+        self._thread = Thread(target=self._run, name="checkpoints", daemon=True)
+        self._thread.start()
+
+    def after_commit(self) -> None:
+        """Count a commit; every CHECKPOINT_COMMITS a checkpoint is due."""
+        self._commits += 1
+        if self._commits >= CHECKPOINT_COMMITS:
+            self._commits = 0
+            self._wanted.set()
+
+    def _run(self) -> None:
+        db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            if self._closing:
+                db.close()
+                return
+            with suppress(sqlite3.Error):
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closing = True
+        self._wanted.set()
+        self._thread.join()
 
 
 class SqliteJournal:
@@ -86,8 +127,9 @@ class SqliteJournal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={'FULL' if sync == 'full' else 'NORMAL'}")
             self._db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-            self._db.execute("PRAGMA temp_store=MEMORY")
+            self._db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES_MAX}")
             self._prepare()
+            self._checkpoints = _Checkpoints(path)
         except sqlite3.Error as error:
             raise self._failed("open", error) from error
 
@@ -110,6 +152,7 @@ class SqliteJournal:
             db.execute("BEGIN")
             self._write(batch)
             db.execute("COMMIT")
+            self._checkpoints.after_commit()
         except sqlite3.Error as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
@@ -118,9 +161,8 @@ class SqliteJournal:
     def _write(self, batch: Batch) -> None:
         db = self._db
         if batch.entries:
-            db.executemany(
-                "INSERT INTO entry VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?)", map(_entry_row, batch.entries)
-            )
+            at = _micros(batch.entries[0].at)
+            db.execute("INSERT INTO turn VALUES (NULL,?,?)", (at, _encode(batch.entries)))
         if batch.orders:
             db.executemany(
                 "INSERT INTO orders VALUES (?,?,?,?,?,?) ON CONFLICT (order_id) DO UPDATE SET "
@@ -270,22 +312,10 @@ class SqliteJournal:
 
     def entries(self) -> Iterable[Entry]:
         """The audit trail, oldest first (any length). Raises JournalError."""
-        for row in self._query("SELECT * FROM entry ORDER BY seq", ()):
-            yield Entry(
-                at=_EPOCH + row[1] * _MICROSECOND,
-                door=row[2],
-                session=row[3],
-                epoch=row[4],
-                msg_seq_num=row[5],
-                oms_id=row[6],
-                user_id=row[7],
-                kind=row[8],
-                cl_ord_id=row[9],
-                rule=row[10],
-                errorcode=row[11],
-                request=None if row[12] is None else _request(row[12]),
-                events=_events(row[13]),
-            )
+        cursor = self._db.execute("SELECT entries FROM turn ORDER BY seq")
+        while rows := cursor.fetchmany(1_000):
+            for (body,) in rows:
+                yield from _entries(body)
 
     def _query(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         try:
@@ -296,28 +326,11 @@ class SqliteJournal:
     def close(self) -> None:
         """Write back the log into the file and close it. Raises JournalError."""
         try:
+            self._checkpoints.close()
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.close()
         except sqlite3.Error as error:
             raise self._failed("close", error) from error
-
-
-def _entry_row(entry: Entry) -> tuple[object, ...]:
-    return (
-        _micros(entry.at),
-        entry.door,
-        entry.session,
-        entry.epoch,
-        entry.msg_seq_num,
-        entry.oms_id,
-        entry.user_id,
-        entry.kind,
-        entry.cl_ord_id,
-        entry.rule,
-        entry.errorcode,
-        None if entry.request is None else _encode(entry.request),
-        _encode(entry.events),
-    )
 
 
 def _order_row(order: Order) -> tuple[object, ...]:
