@@ -34,7 +34,12 @@ class LineBuffer:
         if self._size > FLUSH_AT:
             self.flush()
 
-    debug = info = warning = error = critical = exception = msg
+    debug = info = warning = error = exception = msg
+
+    def critical(self, line: str) -> None:
+        """Take a line and write everything at once: the process is about to end."""
+        self.msg(line)
+        self.flush()
 
     def requests(self, lines: Iterable[Mapping[str, object]]) -> None:
         """Take one line for each request of a turn (any number), the short way: there are many of them."""
@@ -57,7 +62,11 @@ def _json(_: WrappedLogger, level: str, event: EventDict) -> str:
     """The whole way to a JSON line in one step, because each request takes it."""
     line = {"at": datetime.now(UTC), "level": level}
     line.update(event)
-    return _encode(_redacted(_, level, line)).decode()
+    _redacted(_, level, line)
+    try:
+        return _encode(line).decode()
+    except UnicodeEncodeError:
+        return _encode({key: ascii(value) for key, value in line.items()}).decode()
 
 
 def _timestamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

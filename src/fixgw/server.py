@@ -15,7 +15,7 @@ from fixgw.core.directory import Directory
 from fixgw.engine.desk import Desk, Limits
 from fixgw.engine.loop import Loop
 from fixgw.fix import dictionary, recovery
-from fixgw.fix.acceptor import EXIT_INVARIANT, Acceptor
+from fixgw.fix.acceptor import EXIT_INVARIANT, EXIT_JOURNAL, Acceptor
 from fixgw.fix.credentials import Credentials
 from fixgw.journal.contract import JournalError
 from fixgw.journal.sqlite import SqliteJournal
@@ -25,7 +25,6 @@ from fixgw.logs import LineBuffer, configure
 log = structlog.get_logger("fixgw")
 
 EXIT_OK = 0
-EXIT_JOURNAL = 74  # EX_IOERR: the journal does not work; nothing was acknowledged that is not in it
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: a port or the data directory is taken
 
 
@@ -81,7 +80,14 @@ class Gateway:
         sessions = self.acceptor.create(
             {name: numbers(name).epoch for name in directory.sessions},
             self.desk.new_epoch,
-            lambda name, native: recovery.keep_numbers(native, numbers(name)),
+            lambda name, native, next_in, next_out: recovery.keep_numbers(
+                native,
+                numbers(name),
+                self._journal,
+                next_in=next_in,
+                next_out=next_out,
+                store=self.acceptor.send,
+            ),
         )
         for name, native in sessions.items():
             recovery.mend(

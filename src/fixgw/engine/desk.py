@@ -94,6 +94,11 @@ class Desk:
         self._changes = Changes(loaded.counters)
         self._moved: set[str] = set()
         self._lines: list[dict[str, object]] = []
+        self._always_pending = {
+            session.name
+            for session in directory.sessions.values()
+            if session.pending_cancel is PendingCancelReports.ALWAYS
+        }
         self._expiring: deque[tuple[OmsState, int]] = deque()
         known = {name: reports for name, reports in loaded.outbox.items() if name in directory.sessions}
         self.outbox = Outbox(loaded.sessions, known)
@@ -254,7 +259,7 @@ class Desk:
             order = self._journal.order(order_id)
             if order is not None and order.oms_id == oms_id:
                 state.recall((order,))
-        if name is not None and not book.named(name):
+        if name is not None and not book.is_known(name):
             state.recall(self._journal.orders_named(oms_id, name))
 
     def _apply(self, state: OmsState, request: ClientRequest, decision: Decision) -> Sequence[Event]:
@@ -265,7 +270,10 @@ class Desk:
         answers = self._sandbox.cancel(decision.to_cancel)
         ends = {answer.order_id for answer in answers}
         for event, before, after in changes:
-            self._applied(state, event, before, after, ends)
+            if isinstance(event, CancelRequested) and event.order_id in ends and not self._shows_all(event):
+                self._changes.note(state, event, before, after)  # its end is told below, in this same turn
+            else:
+                self._applied(state, event, before, after, ends)
         if not answers:
             return decision.events
         events = list(decision.events)
@@ -286,7 +294,7 @@ class Desk:
         """
 
         def shows_pending(session: str, order_id: int) -> bool:
-            return order_id not in ends or self._always_shows_pending(session)
+            return order_id not in ends or session in self._always_pending
 
         changes = self._changes
         changes.note(state, event, before, after)
@@ -299,12 +307,11 @@ class Desk:
             self.outbox.put(session, report)
             if ref is None or session == requester:
                 told.append(report)
-        if not (isinstance(event, CancelRequested) and event.order_id in ends):
-            changes.remember(state, event, before, told)
+        changes.remember(state, event, before, told)
 
-    def _always_shows_pending(self, session: str) -> bool:
-        settings = self._directory.sessions.get(session)
-        return settings is not None and settings.pending_cancel is PendingCancelReports.ALWAYS
+    def _shows_all(self, event: CancelRequested) -> bool:
+        """Whether the requester wants Pending Cancel reported even though the end is known at once."""
+        return event.ref.session in self._always_pending
 
     def _command(self, said: VenueRequest | SandboxCommand) -> Refusal | None:
         if not isinstance(said, SandboxCommand):

@@ -7,10 +7,11 @@ and does nothing but append to a list; a send that fails stops the process.
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import NoReturn, TypeVar, cast
 
 import quickfix
 import structlog
@@ -23,22 +24,25 @@ from fixgw.fix.dictionary import SOH, Dictionary
 from fixgw.fix.inbound import Inbound
 from fixgw.fix.outbound import Outbound
 from fixgw.fix.settings import BEGIN_STRING, SessionSettings
+from fixgw.journal.contract import JournalError
 
 log = structlog.get_logger("fixgw.fix")
 
 EXIT_INVARIANT = 70  # EX_SOFTWARE: an invariant does not hold; restart, and the journal mends it
+EXIT_JOURNAL = 74  # EX_IOERR: the journal does not work; nothing was acknowledged that is not in it
+GUARDED_PER_POLL = 8  # sessions whose numbers are looked at in one poll: cheap, and each soon has its turn
 HEARTBEAT_SECONDS = range(5, 61)  # HeartBtInt(108): 0 would switch all of QuickFIX's timeouts off
 REFUSED = "Logon refused"  # one text for every cause: an attacker learns nothing
 
+OnMoved = Callable[[str, quickfix.Session, int, int], None]
 Callback = TypeVar("Callback", bound=Callable[..., object])
 
 
-def die(why: str) -> None:
-    """Stop the process at once, because going on could lose or double something; never returns."""
+def die(why: str, code: int = EXIT_INVARIANT) -> NoReturn:
+    """Stop the process at once, because going on could lose or double something."""
     log.critical("stopped", why=why, exc_info=sys.exc_info()[0] is not None)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(EXIT_INVARIANT)
+    print(f"fixgw: stopped: {why}", file=sys.stderr, flush=True)  # noqa: T201
+    os._exit(code)
 
 
 def fenced(callback: Callback) -> Callback:
@@ -53,23 +57,31 @@ def fenced(callback: Callback) -> Callback:
             return callback(*args)
         except quickfix.RejectLogon:
             raise
+        except JournalError as error:
+            die(str(error), EXIT_JOURNAL)
         except BaseException as error:
             die(f"a callback of QuickFIX failed: {error!r}")
-            raise
 
     return cast(Callback, behind_fence)
 
 
 class Application(quickfix.Application):
-    """QuickFIX's callbacks. `on_reset` is called when a client's Logon resets the sequence numbers."""
+    """QuickFIX's callbacks. `epochs` are the sessions' epochs; `on_reset` commits a new one (Logon with 141=Y).
 
-    def __init__(self, credentials: Credentials, on_reset: Callable[[str], None]) -> None:
+    QuickFIX can be brought to hand over messages of a connection that never logged on, so a message counts
+    only when a Logon with good credentials went before it on its connection.
+    """
+
+    def __init__(
+        self, credentials: Credentials, epochs: dict[str, int], on_reset: Callable[[str], None]
+    ) -> None:
         super().__init__()
         self._credentials = credentials
+        self._epochs = epochs
         self._on_reset = on_reset
-        self._logged_on: set[str] = set()
-        self.received: list[tuple[str, str]] = []
-        self.wiped: list[str] = []
+        self.logged_on: set[str] = set()
+        self.received: list[tuple[str, int, str]] = []
+        self.left: list[str] = []
 
     @fenced
     def onCreate(self, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
@@ -78,23 +90,23 @@ class Application(quickfix.Application):
     @fenced
     def onLogon(self, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
         """The session is logged on."""
-        self._logged_on.add(_name(sessionID))
         log.info("logged on", session=_name(sessionID))
 
     @fenced
     def onLogout(self, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
         """The session is logged off, or its connection was refused."""
-        if _name(sessionID) in self._logged_on:
-            self._logged_on.remove(_name(sessionID))
-            log.info("logged off", session=_name(sessionID))
+        name = _name(sessionID)
+        if name in self.logged_on:
+            self.logged_on.remove(name)
+            self.left.append(name)
+            log.info("logged off", session=name)
 
     @fenced
     def toAdmin(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
         """A session message goes out; only a Reject is worth a line."""
-        fields = message.getHeader().getField(35)
-        if fields == "3":
-            raw = message.toString()
-            log.warning("rejected", session=_name(sessionID), **_fields(raw, ref_seq_num=45, tag=371, why=58))
+        if message.getHeader().getField(35) == "3":
+            said = _fields(_text(message), ref_seq_num=45, tag=371, why=58)
+            log.warning("rejected", session=_name(sessionID), **said)
 
     def toApp(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
         """Called with the session's mutex held: nothing is done here, so there is nothing to fence."""
@@ -105,34 +117,42 @@ class Application(quickfix.Application):
         name = _name(sessionID)
         msg_type = message.getHeader().getField(35)
         if msg_type == "A":
-            self._logon(name, message.toString())
-        elif msg_type == "4" and name not in self._logged_on:
-            # with a low NewSeqNo QuickFIX would send a Reject to a connection it does not have, and crash
-            log.warning("refused", session=name, why="SequenceReset before Logon")
-            raise quickfix.RejectLogon(REFUSED)
+            self._logon(name, _text(message))
+        elif name not in self.logged_on:
+            # a SequenceReset with a low NewSeqNo would even crash QuickFIX: it would answer on no connection
+            self._refuse(name, f"MsgType(35)={msg_type} before Logon", REFUSED)
 
     def _logon(self, name: str, raw: str) -> None:
         fields = dict(part.partition("=")[::2] for part in raw.split(SOH))
         wrong = self._credentials.problem(name, fields.get("553"), fields.get("554"))
         if wrong is not None:
-            self._refuse(name, fields, wrong, REFUSED)
+            self._refuse(name, wrong, REFUSED)
         heartbeat = fields.get("108", "")
-        if not heartbeat.isdecimal() or int(heartbeat) not in HEARTBEAT_SECONDS:
+        if not (heartbeat.isascii() and heartbeat.isdecimal() and int(heartbeat) in HEARTBEAT_SECONDS):
             why = f"HeartBtInt(108) must be {HEARTBEAT_SECONDS[0]} to {HEARTBEAT_SECONDS[-1]} seconds"
-            self._refuse(name, fields, why, why)
+            self._refuse(name, why, why)
         if fields.get("141") == "Y":
             self._on_reset(name)
+        self.logged_on.add(name)
 
-    def _refuse(self, name: str, fields: dict[str, str], why: str, told: str) -> None:
+    def _refuse(self, name: str, why: str, told: str) -> NoReturn:
         log.warning("refused", session=name, why=why)
-        if fields.get("141") == "Y":
-            self.wiped.append(name)  # QuickFIX resets before it asks
         raise quickfix.RejectLogon(told)
 
     @fenced
     def fromApp(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
         """An application message came in: its text is kept, nothing of QuickFIX's is."""
-        self.received.append((_name(sessionID), message.toString()))
+        name = _name(sessionID)
+        if name in self.logged_on:
+            self.received.append((name, self._epochs[name], _text(message)))
+        else:
+            log.warning("refused", session=name, why="an application message before Logon")
+
+
+def _text(message: quickfix.Message) -> str:
+    """The message as text that can be encoded again: bytes that are no UTF-8 come as lone surrogates."""
+    raw = message.toString()
+    return raw if raw.isascii() else raw.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _name(session_id: quickfix.SessionID) -> str:
@@ -169,29 +189,26 @@ class Acceptor:
             name: quickfix.SessionID(BEGIN_STRING, settings.of(name, "SenderCompID") or "", name)
             for name in directory.sessions
         }
-        self._epochs: dict[str, int] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._to_guard: deque[str] = deque()
         self._native: dict[str, quickfix.Session] = {}
         self._acceptor: quickfix.SocketAcceptor | None = None
 
     def create(
-        self,
-        epochs: dict[str, int],
-        on_reset: Callable[[str], int],
-        on_wiped: Callable[[str, quickfix.Session], None],
+        self, epochs: dict[str, int], on_reset: Callable[[str], int], on_moved: OnMoved
     ) -> dict[str, quickfix.Session]:
         """Have QuickFIX create its sessions, returned by name; the port stays closed.
 
-        `on_reset` commits a session's new epoch and returns it; `on_wiped` puts numbers back after a Logon
-        that had QuickFIX reset them and was then refused. Raises OSError
-        when QuickFIX does not take the settings.
+        `on_reset` commits a session's new epoch and returns it. `on_moved` puts the two next MsgSeqNums that
+        it is given back into a session, which somebody moved who never logged on. Raises OSError when
+        QuickFIX does not take the settings.
         """
-        self._epochs = epochs
-        self._on_wiped = on_wiped
+        self._on_moved = on_moved
 
         def reset(name: str) -> None:
-            self._epochs[name] = on_reset(name)
+            epochs[name] = on_reset(name)
 
-        self._application = Application(self._credentials, reset)
+        self._application = Application(self._credentials, epochs, reset)
         self._settings = quickfix.SessionSettings()
         try:
             self._settings.setFromString(self._settings_text)
@@ -210,6 +227,8 @@ class Acceptor:
         """Open the port. Raises OSError when it cannot be opened."""
         if self._acceptor is None:
             raise AssertionError("open comes after create")
+        self._seen = {name: self._read_numbers(name) for name in self._native}
+        self._to_guard.extend(self._native)
         try:
             self._acceptor.poll()
         except (quickfix.RuntimeError, quickfix.ConfigError) as error:
@@ -219,16 +238,41 @@ class Acceptor:
         """Let QuickFIX work once; the requests (any number) that came in, in order."""
         if self._acceptor is None or not self._acceptor.poll():
             die("QuickFIX has stopped by itself")
-        while self._application.wiped:
-            name = self._application.wiped.pop()
-            self._on_wiped(name, self._native[name])
+        self._guard_some()
         received = self._application.received
         if not received:
             return []
         self._application.received = []
-        return [arrival for name, raw in received if (arrival := self._arrival(name, raw)) is not None]
+        arrivals = (self._arrival(name, epoch, raw) for name, epoch, raw in received)
+        return [arrival for arrival in arrivals if arrival is not None]
 
-    def _arrival(self, name: str, raw: str) -> Arrival | None:
+    def _guard_some(self) -> None:
+        left = self._application.left
+        while left:
+            name = left.pop()
+            self._seen[name] = self._read_numbers(name)
+        for _ in range(min(GUARDED_PER_POLL, len(self._to_guard))):
+            self._guard(self._to_guard[0])
+            self._to_guard.rotate(-1)
+
+    def _guard(self, name: str) -> tuple[int, int]:
+        """The session's next numbers, put right if they moved while nobody was logged on.
+
+        A Logon with 141=Y makes QuickFIX wipe its store before it asks for credentials, or checks anything;
+        other messages before Logon count up the inbound number.
+        """
+        numbers = self._read_numbers(name)
+        if name not in self._application.logged_on and numbers != self._seen[name]:
+            self._on_moved(name, self._native[name], *self._seen[name])
+            numbers = self._read_numbers(name)
+        self._seen[name] = numbers
+        return numbers
+
+    def _read_numbers(self, name: str) -> tuple[int, int]:
+        native = self._native[name]
+        return native.getExpectedTargetNum(), native.getExpectedSenderNum()
+
+    def _arrival(self, name: str, epoch: int, raw: str) -> Arrival | None:
         session = self._directory.sessions[name]
         request = self._inbound.read(raw, session)
         msg_type = raw[raw.index("\x0135=") + 4 :].partition(SOH)[0]
@@ -236,12 +280,11 @@ class Acceptor:
             # to answer a BusinessMessageReject with another one could go on for ever
             log.warning("client rejected a message", session=name, **_fields(raw, ref_seq_num=45, why=58))
             return None
-        return Arrival(name, self._epochs[name], request.ref_seq_num, msg_type, request)
+        return Arrival(name, epoch, request.ref_seq_num, msg_type, request)
 
     def numbers(self, session: str) -> tuple[int, int]:
         """The next inbound and the next outbound MsgSeqNum of `session`."""
-        native = self._native[session]
-        return native.getExpectedTargetNum(), native.getExpectedSenderNum()
+        return self._guard(session)
 
     def send(self, session: str, reports: Sequence[Report], first_seq_num: int) -> None:
         """Send `reports` (any number) with the numbers from `first_seq_num` on; ends the process if it fails.
@@ -263,6 +306,7 @@ class Acceptor:
                 die(f"{session}: QuickFIX could not store a report")
         if native.getExpectedSenderNum() != first_seq_num + len(reports):
             die(f"{session}: QuickFIX did not count the reports that it took")
+        self._seen[session] = self._read_numbers(session)
 
     def log_out(self) -> None:
         """Begin to log every client out; it takes some polls."""

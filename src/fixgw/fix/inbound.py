@@ -78,9 +78,6 @@ class Inbound:
         """The request that `raw` (a message with SOH after each field) makes on `session`; never raises
         for what a peer can send: a request that cannot be read comes back as `Malformed`.
         """
-        if not raw.isascii():
-            # QuickFIX hands bytes that are no UTF-8 over as lone surrogates, which nothing can encode
-            raw = raw.encode("utf-8", "surrogateescape").decode("latin-1")
         fields: Fields = dict([part.split("=", 1) for part in raw.split(SOH)[:-1]])
         msg_type = fields["35"]
         reader = self._readers.get(msg_type)
@@ -110,7 +107,7 @@ class Inbound:
             user_id=session.user_id,
             session=session.name,
             cl_ord_id=fields.get("11") if echo_id else None,
-            content=_content(raw) if raw else 0,
+            content=_content(fields, raw) if raw else 0,
             ref_seq_num=int(fields["34"]),
             kind=kind,
             msg_type=fields["35"],
@@ -143,7 +140,7 @@ class Inbound:
             session=session.name,
             oms=_oms(fields, oms_id),
             cl_ord_id=cl_ord_id,
-            content=_content(raw),
+            content=_content(fields, raw),
             poss_resend=fields.get("97") == "Y",
             ref_seq_num=int(fields["34"]),
             instrument=instrument,
@@ -190,7 +187,7 @@ class Inbound:
             session=session.name,
             oms=_oms(fields, oms_id),
             cl_ord_id=cl_ord_id,
-            content=_content(raw),
+            content=_content(fields, raw),
             poss_resend=fields.get("97") == "Y",
             ref_seq_num=int(fields["34"]),
             order_id=order_id,
@@ -211,7 +208,7 @@ class Inbound:
             session=session.name,
             oms=_oms(fields, oms_id),
             cl_ord_id=cl_ord_id,
-            content=_content(raw),
+            content=_content(fields, raw),
             poss_resend=fields.get("97") == "Y",
             ref_seq_num=int(fields["34"]),
             scope=self._scope(fields, fields["530"]),
@@ -387,10 +384,16 @@ def _oms(fields: Fields, oms_id: int | None) -> OmsName:
 _NO_OMS = OmsName()
 
 
-def _content(raw: str) -> int:
-    """A digest of everything that a repetition with PossResend(97)=Y has to repeat."""
-    kept = [part for part in raw.split(SOH) if part[: part.find("=")] not in _MAY_DIFFER]
-    return crc32(SOH.join(kept).encode("latin-1"))
+def _content(fields: Fields, raw: str) -> int:
+    """A checksum of everything that a repetition with PossResend(97)=Y has to repeat.
+
+    32 bits are enough: only messages with the same ClOrdID(11) of the same user are ever compared.
+    """
+    if "453" in fields:  # of the fields of a group, `fields` has the last ones only
+        kept = [part for part in raw.split(SOH) if part.partition("=")[0] not in _MAY_DIFFER]
+    else:
+        kept = [f"{tag}={value}" for tag, value in fields.items() if tag not in _MAY_DIFFER]
+    return crc32(SOH.join(kept).encode("utf-8", "replace"))
 
 
 def _shown(value: str) -> str:

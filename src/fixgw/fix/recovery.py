@@ -38,13 +38,9 @@ def mend(
     """
     found_in, found_out = native.getExpectedTargetNum(), native.getExpectedSenderNum()
     lost = found_out == 1 and numbers.next_out > 1
-    missing = (
-        journal.assigned_from(numbers.name, numbers.epoch, found_out) if found_out < numbers.next_out else []
-    )
-    for seq_num, report in missing:
-        native.setNextSenderMsgSeqNum(seq_num)
-        store(numbers.name, (report,), seq_num)
+    put_back = 0
     if found_out < numbers.next_out:
+        put_back = _put_back(native, numbers, journal, store, found_out)
         native.setNextSenderMsgSeqNum(numbers.next_out + (LOST_STORE_GAP if lost else 0))
     if lost or (not after_clean_stop and found_in != numbers.next_in):
         native.setNextTargetMsgSeqNum(numbers.next_in)
@@ -56,13 +52,38 @@ def mend(
         store="lost" if lost else "found",
         next_in=native.getExpectedTargetNum(),
         next_out=native.getExpectedSenderNum(),
-        put_back=len(missing),
+        put_back=put_back,
         waiting=numbers.queued - numbers.sent,
     )
 
 
-def keep_numbers(native: quickfix.Session, numbers: SessionNumbers) -> None:
-    """Put the numbers back that QuickFIX wiped for a Logon with 141=Y that was then refused."""
-    native.setNextSenderMsgSeqNum(max(numbers.next_out, native.getExpectedSenderNum()) + LOST_STORE_GAP)
-    native.setNextTargetMsgSeqNum(numbers.next_in)
-    log.warning("numbers kept", session=numbers.name, next_in=numbers.next_in)
+def _put_back(
+    native: quickfix.Session, numbers: SessionNumbers, journal: Journal, store: Store, first_seq_num: int
+) -> int:
+    """Put the reports that carry `first_seq_num` or a higher number back into the store; how many."""
+    missing = journal.assigned_from(numbers.name, numbers.epoch, first_seq_num)
+    for seq_num, report in missing:
+        native.setNextSenderMsgSeqNum(seq_num)
+        store(numbers.name, (report,), seq_num)
+    return len(missing)
+
+
+def keep_numbers(
+    native: quickfix.Session,
+    numbers: SessionNumbers,
+    journal: Journal,
+    *,
+    next_in: int,
+    next_out: int,
+    store: Store,
+) -> None:
+    """Undo what a connection without a good Logon did to the session's numbers and store.
+
+    Raises JournalError.
+    """
+    put_back = 0
+    if native.getExpectedSenderNum() < next_out:
+        put_back = _put_back(native, numbers, journal, store, 1)
+    native.setNextSenderMsgSeqNum(max(next_out, native.getExpectedSenderNum()))
+    native.setNextTargetMsgSeqNum(next_in)
+    log.warning("numbers kept", session=numbers.name, next_in=next_in, next_out=next_out, put_back=put_back)
