@@ -66,7 +66,8 @@ def fenced(callback: Callback) -> Callback:
 
 
 class Application(quickfix.Application):
-    """QuickFIX's callbacks. `epochs` are the sessions' epochs; `on_reset` commits a new one (Logon with 141=Y).
+    """QuickFIX's callbacks. `epochs` are the sessions' epochs; `on_reset` commits a new one (a Logon with
+    141=Y).
 
     QuickFIX can be brought to hand over messages of a connection that never logged on, so a message counts
     only when a Logon with good credentials went before it on its connection.
