@@ -6,6 +6,7 @@ Selecting costs as much as the smallest index that the selector names, not as mu
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 
 from msgspec import Struct
 
@@ -40,7 +41,6 @@ class OrderBook:
     def __init__(self, closed_max: int) -> None:
         self._closed_max = closed_max
         self._orders: dict[int, Order] = {}
-        self._open: set[int] = set()
         self._by_account: dict[int, set[int]] = {}
         self._by_user: dict[int, set[int]] = {}
         self._by_instrument: dict[int, set[int]] = {}
@@ -49,7 +49,7 @@ class OrderBook:
         self.complete_since: datetime | None = None
 
     def __len__(self) -> int:
-        return len(self._open)
+        return sum(map(len, self._by_user.values()))
 
     def __iter__(self) -> Iterator[Order]:
         return iter(self._orders.values())
@@ -63,7 +63,7 @@ class OrderBook:
 
     def open_ids(self) -> list[int]:
         """The ids of all open orders, oldest first."""
-        return sorted(self._open)
+        return sorted(chain.from_iterable(self._by_user.values()))
 
     def put(self, order: Order) -> None:
         """Take in an order, or its new state."""
@@ -82,7 +82,6 @@ class OrderBook:
 
     def _index(self, order: Order) -> None:
         order_id = order.order_id
-        self._open.add(order_id)
         for index, key in (
             (self._by_account, order.account_id),
             (self._by_user, order.user_id),
@@ -97,7 +96,6 @@ class OrderBook:
 
     def _unindex(self, order: Order) -> None:
         order_id = order.order_id
-        self._open.remove(order_id)
         self._by_account[order.account_id].remove(order_id)
         self._by_user[order.user_id].remove(order_id)
         self._by_instrument[order.instrument_id].remove(order_id)
@@ -109,17 +107,16 @@ class OrderBook:
         return sorted(filter(selector.matches, found), key=_order_id)
 
     def _smallest(self, selector: CancelSelector) -> Iterable[int]:
-        smallest: set[int] = self._open
-        for index, key in ((self._by_account, selector.account_id), (self._by_user, selector.user_id)):
-            if key is not None:
-                candidate = index.get(key, _NONE)
-                if len(candidate) < len(smallest):
-                    smallest = candidate
+        """The ids in the smallest index that the selector names; all open ones when it names none."""
+        candidates: list[list[set[int]]] = []
+        if selector.account_id is not None:
+            candidates.append([self._by_account.get(selector.account_id, _NONE)])
+        if selector.user_id is not None:
+            candidates.append([self._by_user.get(selector.user_id, _NONE)])
         if selector.instrument_ids is not None:
-            sets = [self._by_instrument.get(key, _NONE) for key in selector.instrument_ids]
-            if sum(map(len, sets)) < len(smallest):
-                return (order_id for ids in sets for order_id in ids)
-        return smallest
+            candidates.append([self._by_instrument.get(key, _NONE) for key in selector.instrument_ids])
+        smallest = min(candidates, key=_size, default=self._by_user.values())
+        return chain.from_iterable(smallest)
 
     def is_known(self, cl_ord_id: str) -> bool:
         """Whether any known order or use has this id."""
@@ -187,6 +184,10 @@ def _uses(entry: _Entry | None) -> tuple[int | Use, ...]:
 
 def _is_same(one: Use, other: Use) -> bool:
     return one.user_id == other.user_id and one.content == other.content
+
+
+def _size(sets: list[set[int]]) -> int:
+    return sum(map(len, sets))
 
 
 def _order_id(order: Order) -> int:

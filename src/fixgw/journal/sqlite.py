@@ -1,7 +1,7 @@
 """The embedded journal: SQLite in WAL mode, one transaction per turn of the engine (group commit)."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from fixgw.core.book import Use
 from fixgw.core.order import Order
@@ -31,7 +32,7 @@ SCHEMA_VERSION = 1
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
 CHECKPOINT_COMMITS = 200  # a few megabytes of log: a checkpoint takes tens of milliseconds beside the engine
 WAL_PAGES_MAX = 32_768  # 128 MiB of log: only a checkpoint thread that is far behind lets it come to that
-CACHE_KIB = 65_536  # enough for the pages that a day of ids and open orders touches
+CACHE_KIB = 8_192  # the pages at the end of every table, where nearly all writes go
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
@@ -227,8 +228,7 @@ class SqliteJournal:
         }
         closed, all_orders = self._recent("orders", "entered_at", "order_id", since, closed_max, _order)
         used, all_used = self._recent("used_id", "used_at", "seq", since, closed_max, _use)
-        opened = [_order(body) for (body,) in db.execute("SELECT body FROM orders WHERE is_open ORDER BY 1")]
-        opened.sort(key=lambda order: order.order_id)
+        opened = list(_shared(db.execute("SELECT body FROM orders WHERE is_open ORDER BY order_id")))
         counters = meta.get("counters")
         sandbox = meta.get("sandbox")
         return Loaded(
@@ -331,6 +331,22 @@ class SqliteJournal:
             self._db.close()
         except sqlite3.Error as error:
             raise self._failed("close", error) from error
+
+
+def _shared(rows: Iterable[tuple[bytes]]) -> Iterator[Order]:
+    """Orders that share what many of them have in common: a million take a fifth less memory for it."""
+    seen: dict[object, Any] = {}
+    share = seen.setdefault
+    for (body,) in rows:
+        order = _order(body)
+        quantity, price = order.order_qty, order.price
+        yield replace(
+            order,
+            session=share(order.session, order.session),
+            entered_at=share(order.entered_at, order.entered_at),
+            order_qty=share((quantity, quantity.as_tuple().exponent), quantity),  # 1.0 is not written as 1
+            price=price and share((price, price.as_tuple().exponent), price),
+        )
 
 
 def _order_row(order: Order) -> tuple[object, ...]:
