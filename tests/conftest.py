@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway import Gateway, edit_session, write_config
+from tests.wire import Client
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +27,40 @@ def extended_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatew
     )
     with Gateway(directory / "data", config) as running:
         yield running
+
+
+@pytest.fixture
+def clean_gateway(gateway: Gateway) -> Gateway:
+    """The gateway of the file, without open orders."""
+    gateway.clean()
+    return gateway
+
+
+@pytest.fixture
+def trader(clean_gateway: Gateway) -> Client:
+    """User 37, Trading, accounts 14 (his default) and 15."""
+    return clean_gateway.ready("TRADER37")
+
+
+@pytest.fixture
+def colleague(clean_gateway: Gateway) -> Client:
+    """User 38, Trading, account 14, which he shares with user 37; his mass cancels mean the whole OMS."""
+    return clean_gateway.ready("TRADER38")
+
+
+@pytest.fixture
+def stranger(clean_gateway: Gateway) -> Client:
+    """User 39, Trading, account 16, which he shares with nobody."""
+    return clean_gateway.ready("TRADER39")
+
+
+@pytest.fixture
+def operator(clean_gateway: Gateway) -> Client:
+    """User 1, Operator, no account; his mass cancels mean the whole OMS."""
+    return clean_gateway.ready("OPERATOR1")
+
+
+@pytest.fixture
+def reader(clean_gateway: Gateway) -> Client:
+    """User 50, AccountReadOnly, account 14."""
+    return clean_gateway.ready("READER50")

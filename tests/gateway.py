@@ -6,11 +6,14 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from types import TracebackType
 
+from fixgw.engine.sandbox import ReleaseCancels
+from fixgw.fix.dictionary import load
 from fixgw.link import Reply, Said, call
-from tests.wire import Client
+from tests.wire import STOCK, Client, fresh, mass
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 30.0
@@ -53,6 +56,7 @@ class Gateway:
         self._env = {**os.environ, **(env or {})}
         self.process: subprocess.Popen[str] | None = None
         self._clients: list[Client] = []
+        self._ready: dict[str, Client] = {}
 
     def start(self) -> "Gateway":
         """Start it and wait for its ready line."""
@@ -97,11 +101,39 @@ class Gateway:
 
     def client(self, name: str, *, logon: bool = True) -> Client:
         """A client of this gateway, logged on with sequence numbers reset."""
-        client = Client(self.port, name)
+        extended = self._dialects.get(name) == "extended"
+        client = Client(self.port, name, dictionary=load() if extended else STOCK)
         self._clients.append(client)
         if logon:
             assert client.logon(reset=True).type == "A"
         return client
+
+    @property
+    def _dialects(self) -> dict[str, str]:
+        sessions = tomllib.loads(self.config.read_text())["session"]
+        return {session["comp_id"]: session.get("dialect", "strict") for session in sessions}
+
+    def ready(self, name: str) -> Client:
+        """The client `name` that the tests of a file share: logged on, and nothing is on its way to it."""
+        client = self._ready.get(name)
+        if client is not None:
+            try:
+                client.drain()
+                return client
+            except (AssertionError, OSError):  # an earlier test left it in disorder
+                client.close()
+        self._ready[name] = self.client(name)
+        return self._ready[name]
+
+    def clean(self) -> None:
+        """End what earlier tests left: no cancel is held, and no order is open."""
+        self.say(ReleaseCancels())
+        operator = self.ready("OPERATOR1")
+        found = 1
+        while found:
+            operator.send("q", *mass(fresh("clean")))
+            found = int(operator.until(lambda message: message.type == "r")[-1][533])
+            operator.drain()
 
     def say(self, said: Said) -> Reply:
         """Say something over the engine's link; what became of it."""

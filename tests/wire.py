@@ -1,17 +1,31 @@
 """A FIX client on a raw socket with simplefix: not QuickFIX, so that an engine's bug cannot hide."""
 
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
 
 import simplefix
+
+from fixgw.fix.dictionary import Dictionary, Layout, load
 
 Fields = dict[str, str]
 Pairs = Iterable[tuple[int, object]]
 
 ADMIN = frozenset(["0", "1", "2", "3", "4", "5", "A"])
 PATIENCE = 10.0  # seconds; an answer that is not there by then is missing
+STOCK = load(Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml")  # all that a stock client knows
+
+_ids = count(1)
+
+
+def fresh(prefix: str = "x") -> str:
+    """A client order id that no test has used before."""
+    return f"{prefix}{next(_ids)}"
 
 
 class Message:
@@ -50,11 +64,31 @@ def timestamp(at: datetime | None = None) -> str:
     return f"{at:%Y%m%d-%H:%M:%S}.{at.microsecond // 1000:03}"
 
 
-class Client:
-    """One session; `sent` and `expected` are its next MsgSeqNums, which outlive a connection."""
+class Resting(NamedTuple):
+    """An order that a client entered: its ClOrdID(11) and its OrderID(37)."""
 
-    def __init__(self, port: int, name: str, *, target: str = "FIXGW", password: str | None = None) -> None:
+    cl_ord_id: str
+    order_id: str
+
+
+class Client:
+    """One session; `sent` and `expected` are its next MsgSeqNums, which outlive a connection.
+
+    Every message that it receives is validated against `dictionary`: the stock one, as long as nobody gives
+    the client another.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        name: str,
+        *,
+        target: str = "FIXGW",
+        password: str | None = None,
+        dictionary: Dictionary = STOCK,
+    ) -> None:
         self.port = port
+        self.dictionary = dictionary
         self.name = name
         self.target = target
         self.username = name
@@ -152,7 +186,10 @@ class Client:
             if not data:
                 raise ConnectionError("the gateway closed the connection")
             self._parser.append_buffer(data)
-        return Message(message)
+        found = Message(message)
+        problems = self.dictionary.validate(found.raw)
+        assert not problems, f"{problems} in {found}"
+        return found
 
     def next(self, timeout: float = PATIENCE) -> Message:
         """The next application message, or Reject(3), Logout(5)."""
@@ -185,13 +222,42 @@ class Client:
             self._socket = None
 
     def quiet(self) -> None:
-        """Assert that nothing but an answer to a TestRequest comes: nothing else is on its way."""
-        self.send("1", (112, "quiet?"))
-        message = self.receive()
-        while message.type in "24":
-            message = self.receive()
-        assert message.type == "0", f"unexpected {message}"
-        assert message[112] == "quiet?"
+        """Assert that nothing but answers to TestRequests comes: nothing else is on its way."""
+        found = self.drain()
+        assert not found, f"unexpected {found}"
+
+    def expect(self, wanted: str) -> Message:
+        """The next application message (or Reject, Logout), which must be as `wanted` says it.
+
+        `wanted` is the MsgType and fields, as `8|150=4|41=|58=Not Authorized*`: a tag without a value must be
+        absent, and a value that ends in `*` must begin with what stands before it.
+        """
+        message = self.next()
+        wrong = _mismatches(message, wanted)
+        assert not wrong, f"{', '.join(wrong)} in {message}"
+        return message
+
+    def drain(self) -> list[Message]:
+        """Application messages (and Rejects) that are on their way, up to the answer to a second TestRequest.
+
+        A session message is answered before the application messages that came in together with it, so the
+        answer to one TestRequest does not say that theirs have been sent; but then they are sent at once.
+        """
+        found: list[Message] = []
+        for word in ("first", "second"):
+            self.send("1", (112, word))
+            while (message := self.receive()).get(112) != word:
+                if message.type not in ADMIN or message.type in "35":
+                    found.append(message)
+        return found
+
+    def rest(
+        self, *extra: tuple[int, object], symbol: str = "BTC-USD", side: str = "1", qty: object = 10
+    ) -> Resting:
+        """Enter an order as `order` makes it, under a fresh id; it must be accepted."""
+        cl_ord_id = fresh("o")
+        self.send("D", *order(cl_ord_id, *extra, symbol=symbol, side=side, qty=qty))
+        return Resting(cl_ord_id, self.expect(f"8|150=0|11={cl_ord_id}")[37])
 
     def until(self, is_last: Callable[[Message], bool], timeout: float = PATIENCE) -> list[Message]:
         """Application messages up to and with the one that is the last."""
@@ -199,6 +265,21 @@ class Client:
         while not is_last(found[-1]):
             found.append(self.next(timeout))
         return found
+
+
+def _mismatches(message: Message, wanted: str) -> list[str]:
+    msg_type, *parts = wanted.split("|")
+    wrong = [] if message.type == msg_type else [f"MsgType is not {msg_type}"]
+    for part in parts:
+        tag, _, value = part.partition("=")
+        found = message.get(int(tag))
+        if value.endswith("*"):
+            good = found is not None and found.startswith(value[:-1])
+        else:
+            good = found == (value or None)
+        if not good:
+            wrong.append(f"{tag} is {found}, not {value or 'absent'}")
+    return wrong
 
 
 def order(
@@ -227,3 +308,78 @@ def cancel(
 def mass(cl_ord_id: str, scope: str = "7", *extra: tuple[int, object]) -> tuple[tuple[int, object], ...]:
     """The fields of a good Order Mass Cancel Request."""
     return ((11, cl_ord_id), (530, scope), (60, timestamp()), *extra)
+
+
+def without(fields: Pairs, *tags: int) -> tuple[tuple[int, object], ...]:
+    """`fields` without those of `tags`."""
+    return tuple(pair for pair in fields if pair[0] not in tags)
+
+
+def user(user_id: object, oms_id: object = None) -> tuple[tuple[int, object], ...]:
+    """The Parties that name a user, and an OMS if one is given."""
+    named = [(user_id, "11")] + ([] if oms_id is None else [(oms_id, "16")])
+    entries = [((448, party), (447, "D"), (452, role)) for party, role in named]
+    return ((453, len(named)), *(pair for entry in entries for pair in entry))
+
+
+def sample(dictionary: Dictionary, tag: int) -> str:
+    """A value that the field may hold."""
+    field = dictionary.fields[tag]
+    if field.values:
+        return next(iter(field.values))
+    by_type = {
+        "UTCTIMESTAMP": timestamp(),
+        "UTCTIMEONLY": "12:00:00",
+        "UTCDATEONLY": "20240229",
+        "LOCALMKTDATE": "20240229",
+        "MONTHYEAR": "202402",
+        "BOOLEAN": "N",
+        "CURRENCY": "USD",
+        "COUNTRY": "US",
+    }
+    return by_type.get(field.type, "1")
+
+
+def least(
+    dictionary: Dictionary,
+    layout: Layout,
+    wanted: int | None = None,
+    value: str | None = None,
+    *,
+    entry: bool = False,
+) -> list[tuple[int, str]]:
+    """The least that `layout` must hold, and the field `wanted` with `value`, inside its groups if need be.
+
+    `value` is by default one that the field may hold; `entry` is for a group's entry, which begins with its
+    delimiter.
+    """
+    needed = set(layout.required)
+    needed |= {choice[0] for choice in layout.choices if needed.isdisjoint(choice)}
+    if wanted in layout.tags:
+        needed.add(wanted)
+    else:
+        needed |= {tag for tag, group in layout.groups.items() if wanted in group.all_tags()}
+    first = {layout.first} if entry else set()
+    found: list[tuple[int, str]] = []
+    for tag in (*first, *sorted(needed - first)):
+        if tag in layout.groups:
+            found += [(tag, "1"), *least(dictionary, layout.groups[tag], wanted, value, entry=True)]
+        elif tag == wanted and value is not None:
+            found.append((tag, value))
+        else:
+            found.append((tag, sample(dictionary, tag)))
+    return found
+
+
+def holding(
+    dictionary: Dictionary, msg_type: str, tag: int, value: str | None = None
+) -> tuple[tuple[int, str], ...]:
+    """What makes a message of this type hold the field `tag`: the field alone, or the group around it."""
+    layout = dictionary.layout(msg_type)
+    count_tag = tag if tag in layout.groups else None
+    for candidate, group in layout.groups.items():
+        if tag in group.all_tags():
+            count_tag = candidate
+    if count_tag is None:
+        return ((tag, sample(dictionary, tag) if value is None else value),)
+    return ((count_tag, "1"), *least(dictionary, layout.groups[count_tag], tag, value, entry=True))

@@ -8,13 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Event as Signal
 from threading import Thread
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from fixgw.core.book import Use
-from fixgw.core.order import Order
+from fixgw.core.order import ZERO, Order
 from fixgw.core.reports import Report
 from fixgw.journal.contract import (
     Batch,
@@ -32,6 +32,7 @@ SCHEMA_VERSION = 1
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
 CHECKPOINT_COMMITS = 200  # a few megabytes of log: a checkpoint takes tens of milliseconds beside the engine
 WAL_PAGES_MAX = 32_768  # 128 MiB of log: only a checkpoint thread that is far behind lets it come to that
+SHARED_MAX = 16_384  # values that loaded orders share: more would take more memory than they save
 CACHE_KIB = 8_192  # the pages at the end of every table, where nearly all writes go
 
 _SCHEMA = """
@@ -56,6 +57,10 @@ CREATE TABLE assigned (
     count INTEGER NOT NULL, PRIMARY KEY (session, epoch, first_seq_num)) WITHOUT ROWID;
 """
 
+_CLOSED = "SELECT entered_at, body FROM orders WHERE NOT is_open ORDER BY order_id DESC"
+_USED = "SELECT used_at, body, oms_id, cl_ord_id FROM used_id ORDER BY seq DESC"
+
+_T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.msgpack.Encoder().encode
@@ -226,14 +231,16 @@ class SqliteJournal:
         sessions = {
             name: _numbers(body) for name, body in db.execute("SELECT name, body FROM session").fetchall()
         }
-        closed, all_orders = self._recent("orders", "entered_at", "order_id", since, closed_max, _order)
-        used, all_used = self._recent("used_id", "used_at", "seq", since, closed_max, _use)
+        closed, all_orders = _newest(db.execute(_CLOSED), since, closed_max, lambda row: _order(row[1]))
+        used, all_used = _newest(
+            db.execute(_USED), since, closed_max, lambda row: UsedId(row[2], row[3], _use(row[1]))
+        )
         opened = list(_shared(db.execute("SELECT body FROM orders WHERE is_open ORDER BY order_id")))
         counters = meta.get("counters")
         sandbox = meta.get("sandbox")
         return Loaded(
-            orders=[order for _, order in closed if not order.is_open] + opened,
-            used_ids=[UsedId(row[1], row[2], use) for row, use in used],
+            orders=closed + opened,
+            used_ids=used,
             mass_cancels=[_mass_cancel(body) for (body,) in db.execute("SELECT body FROM mass_cancel")],
             sessions=sessions,
             outbox={name: self._outbox(name, numbers.sent) for name, numbers in sessions.items()},
@@ -247,21 +254,6 @@ class SqliteJournal:
             clean_stop="clean_stop" not in meta or bool(msgspec.msgpack.decode(meta["clean_stop"])),
             complete=all_orders and all_used,
         )
-
-    def _recent(
-        self, table: str, column: str, key: str, since: datetime, most: int, decode: Callable[[bytes], Any]
-    ) -> tuple[list[tuple[Any, Any]], bool]:
-        """The newest rows, decoded, oldest first; and whether these are all since `since`."""
-        rows: list[tuple[Any, Any]] = []
-        start = _micros(since)
-        cursor = self._db.execute(f"SELECT *, {column} FROM {table} ORDER BY {key} DESC")  # noqa: S608
-        for row in cursor:
-            if row[-1] < start:
-                break
-            if len(rows) == most:
-                return rows[::-1], False
-            rows.append((row, decode(row[-2])))
-        return rows[::-1], True
 
     def _outbox(self, session: str, position: int) -> list[Report]:
         reports: list[Report] = []
@@ -333,10 +325,31 @@ class SqliteJournal:
             raise self._failed("close", error) from error
 
 
+def _newest(
+    rows: Iterable[tuple[Any, ...]], since: datetime, most: int, decode: Callable[[tuple[Any, ...]], _T]
+) -> tuple[list[_T], bool]:
+    """Of `rows`, newest first, those since `since`, decoded, oldest first; and whether `most` was enough."""
+    start = _micros(since)
+    found: list[_T] = []
+    for row in rows:
+        if row[0] < start:
+            break
+        if len(found) == most:
+            return found[::-1], False
+        found.append(decode(row))
+    return found[::-1], True
+
+
 def _shared(rows: Iterable[tuple[bytes]]) -> Iterator[Order]:
     """Orders that share what many of them have in common: a million take a fifth less memory for it."""
     seen: dict[object, Any] = {}
-    share = seen.setdefault
+
+    def share(key: object, value: _T) -> _T:
+        found: _T = seen.get(key, value)
+        if found is value and len(seen) < SHARED_MAX:
+            seen[key] = value
+        return found
+
     for (body,) in rows:
         order = _order(body)
         quantity, price = order.order_qty, order.price
@@ -346,6 +359,8 @@ def _shared(rows: Iterable[tuple[bytes]]) -> Iterator[Order]:
             entered_at=share(order.entered_at, order.entered_at),
             order_qty=share((quantity, quantity.as_tuple().exponent), quantity),  # 1.0 is not written as 1
             price=price and share((price, price.as_tuple().exponent), price),
+            cum_qty=order.cum_qty or ZERO,
+            gross_value=order.gross_value or ZERO,
         )
 
 
