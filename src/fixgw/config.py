@@ -131,7 +131,7 @@ class UserTable(_Table):
 class SessionTable(_Table):
     """[[session]]: who logs on as which user, and how he is answered."""
 
-    comp_id: Word
+    comp_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
     username: Word
     password_hash: SecretStr
     user: Id

@@ -19,13 +19,17 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class LineBuffer:
-    """A logger for structlog that gathers lines and writes them when it is flushed, or full."""
+    """A logger for structlog that gathers lines and writes them when it is flushed, or full.
+
+    `lost` counts the lines that could not be written.
+    """
 
     def __init__(self, file: IO[str], *, as_json: bool) -> None:
         self.as_json = as_json
         self._file = file
         self._lines: list[str] = []
         self._size = 0
+        self.lost = 0
 
     def msg(self, line: str) -> None:
         """Take a line."""
@@ -54,8 +58,11 @@ class LineBuffer:
         """Write what was gathered."""
         if self._lines:
             lines, self._lines, self._size = self._lines, [], 0
-            self._file.write("\n".join(lines) + "\n")
-            self._file.flush()
+            try:
+                self._file.write("\n".join(lines) + "\n")
+                self._file.flush()
+            except OSError:  # the journal is the record; a log that cannot be written must not stop a cancel
+                self.lost += len(lines)
 
 
 def _json(_: WrappedLogger, level: str, event: EventDict) -> str:

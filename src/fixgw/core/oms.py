@@ -87,7 +87,7 @@ def decide(state: OmsState, request: Asking, at: datetime, next_id: int) -> Deci
     repeated = repetition.answer(state, request, at)
     if repeated is not None:
         if isinstance(repeated, Refusal):
-            existing = repetition.existing_order(state, request)
+            existing = _meant(state, request)
             return refuse(request, repeated, at, "duplicate-id", existing)
         return Decision(replies=(repeated,), rule="poss-resend")
     user = state.directory.users[request.user_id]
@@ -98,6 +98,15 @@ def decide(state: OmsState, request: Asking, at: datetime, next_id: int) -> Deci
             return _cancel_order(state, request, user, at)
         case MassCancel():
             return _mass_cancel(state, request, user, at, next_id)
+
+
+def _meant(state: OmsState, request: NewOrder | CancelOrder | MassCancel) -> Order | None:
+    """The order that the refusal of a duplicate tells the state of, where that is certain."""
+    if not isinstance(request, CancelOrder):
+        return repetition.existing_order(state, request)
+    user, scope = state.directory.users[request.user_id], state.oms.cancel_scope
+    found = find_order(state, request, lambda order: permissions.may_cancel(user, order, scope).allowed)
+    return found if isinstance(found, Order) else None
 
 
 def refuse(

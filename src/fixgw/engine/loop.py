@@ -20,6 +20,7 @@ SPIN_SECONDS = 0.002  # after the last work: a client that answers at once finds
 LOGOUT_SECONDS = (
     5.0  # how long a clean stop waits for the Logouts; what is not sent by then waits in the journal
 )
+KEEP_TIME_SECONDS = 1.0  # how often heartbeats are looked after, however busy the loop is
 COLLECT_SECONDS = 1.0  # how often an idle loop collects what exceptions and the like left behind
 PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
 
@@ -32,6 +33,7 @@ class Loop:
         self._acceptor = acceptor
         self._link = link
         self._stopping = False
+        self._keep_time_at = 0.0
 
     def stop_on_signals(self) -> None:
         """Stop cleanly on SIGINT and SIGTERM. To be called after importing quickfix, which resets SIGINT."""
@@ -66,6 +68,9 @@ class Loop:
     def turn(self) -> bool:
         """One turn of the loop; whether there was anything to do."""
         arrivals = self._acceptor.poll()
+        if (second := time.monotonic()) > self._keep_time_at:
+            self._acceptor.keep_time()
+            self._keep_time_at = second + KEEP_TIME_SECONDS
         commands = [Command(said, _answerer(reply)) for said, reply in self._link.take()]
         now = datetime.now(UTC)
         if not (arrivals or commands or self._desk.has_work or self._desk.is_day_over(now)):

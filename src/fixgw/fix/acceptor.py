@@ -74,12 +74,17 @@ class Application(quickfix.Application):
     """
 
     def __init__(
-        self, credentials: Credentials, epochs: dict[str, int], on_reset: Callable[[str], None]
+        self,
+        credentials: Credentials,
+        epochs: dict[str, int],
+        on_reset: Callable[[str], None],
+        is_sound: Callable[[str], bool],
     ) -> None:
         super().__init__()
         self._credentials = credentials
         self._epochs = epochs
         self._on_reset = on_reset
+        self._is_sound = is_sound
         self.logged_on: set[str] = set()
         self.received: list[tuple[str, int, str]] = []
         self.left: list[str] = []
@@ -118,7 +123,7 @@ class Application(quickfix.Application):
         name = _name(sessionID)
         msg_type = message.getHeader().getField(35)
         if msg_type == "A":
-            self._logon(name, _text(message))
+            self._logon(name, message.toString())
         elif name not in self.logged_on:
             # a SequenceReset with a low NewSeqNo would even crash QuickFIX: it would answer on no connection
             self._refuse(name, f"MsgType(35)={msg_type} before Logon", REFUSED)
@@ -134,6 +139,8 @@ class Application(quickfix.Application):
             self._refuse(name, why, why)
         if fields.get("141") == "Y":
             self._on_reset(name)
+        elif not self._is_sound(name):
+            self._refuse(name, "its numbers were moved by somebody else and are put right now", "try again")
         self.logged_on.add(name)
 
     def _refuse(self, name: str, why: str, told: str) -> NoReturn:
@@ -208,8 +215,13 @@ class Acceptor:
 
         def reset(name: str) -> None:
             epochs[name] = on_reset(name)
+            self._seen[name] = (1, 1)
 
-        self._application = Application(self._credentials, epochs, reset)
+        def is_sound(name: str) -> bool:
+            return self._read_numbers(name) == self._seen[name]
+
+        self._reset = reset
+        self._application = Application(self._credentials, epochs, reset, is_sound)
         self._settings = quickfix.SessionSettings()
         try:
             self._settings.setFromString(self._settings_text)
@@ -250,23 +262,30 @@ class Acceptor:
     def _guard_some(self) -> None:
         left = self._application.left
         while left:
-            name = left.pop()
-            self._seen[name] = self._read_numbers(name)
+            self._guard(left.pop(), left=True)
         for _ in range(min(GUARDED_PER_POLL, len(self._to_guard))):
             self._guard(self._to_guard[0])
             self._to_guard.rotate(-1)
 
-    def _guard(self, name: str) -> tuple[int, int]:
-        """The session's next numbers, put right if they moved while nobody was logged on.
+    def _guard(self, name: str, *, left: bool = False) -> tuple[int, int]:
+        """The session's next numbers, put right if somebody moved them who may not.
 
         A Logon with 141=Y makes QuickFIX wipe its store before it asks for credentials, or checks anything;
-        other messages before Logon count up the inbound number.
+        other messages before Logon count up the inbound number. A client that is logged on, and so had the
+        store wiped, has reset its session. `left` says that the session has just logged off: its numbers went
+        up.
         """
-        numbers = self._read_numbers(name)
-        if name not in self._application.logged_on and numbers != self._seen[name]:
-            self._on_moved(name, self._native[name], *self._seen[name])
-            numbers = self._read_numbers(name)
-        self._seen[name] = numbers
+        numbers, seen = self._read_numbers(name), self._seen[name]
+        if numbers != seen:
+            logged_on = name in self._application.logged_on
+            if numbers[1] < seen[1] and logged_on:
+                log.warning(
+                    "reset", session=name, why="a Logon with 141=Y that QuickFIX did not ask us about"
+                )
+                self._reset(name)
+            elif numbers[1] < seen[1] or not (logged_on or left):
+                self._on_moved(name, self._native[name], *seen)
+            numbers = self._seen[name] = self._read_numbers(name)
         return numbers
 
     def _read_numbers(self, name: str) -> tuple[int, int]:
@@ -308,6 +327,13 @@ class Acceptor:
         if native.getExpectedSenderNum() != first_seq_num + len(reports):
             die(f"{session}: QuickFIX did not count the reports that it took")
         self._seen[session] = self._read_numbers(session)
+
+    def keep_time(self) -> None:
+        """Let the sessions look at the clock: QuickFIX does so only in a poll that found nothing to do."""
+        now = quickfix.UtcTimeStamp.now()
+        for native in self._native.values():
+            if native.isLoggedOn():
+                native.next(now)
 
     def log_out(self) -> None:
         """Begin to log every client out; it takes some polls."""

@@ -45,7 +45,7 @@ class Credentials:
         known = username == expected and session in self._accepted
         try:
             _hasher.verify(
-                password_hash if known else self._decoy, (password or "").encode("utf-8", "replace")
+                password_hash if known else self._decoy, (password or "").encode("utf-8", "surrogateescape")
             )
         except Argon2Error:
             return "wrong password" if known else "wrong username"

@@ -30,7 +30,9 @@ Fields = dict[str, str]
 NAME_MAX = 64  # characters of a Symbol(55) or SecurityID(48): no instrument has a longer one
 
 _ECHOED = re.compile(r"[\x21-\x7e]{1,64}")  # an id that can be sent back as it came
-_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")  # 27 digits: sums and differences stay exact in 28
+_NUMBER = re.compile(
+    r"(?=\.?[0-9])[0-9]{0,15}(\.[0-9]{0,12})?"
+)  # 27 digits: sums and differences stay exact in 28
 _ID = re.compile(r"[0-9]{1,18}")  # an AccountId, UserId, OMSId or OrderID: it fits 64 bits
 
 
@@ -284,8 +286,6 @@ class Inbound:
         """The UserId and the OMSId that NoPartyIDs(453) names; None where it does not."""
         if "453" not in fields:
             return None, None
-        if "802" in fields:
-            raise _FieldError(invalid("NoPartySubIDs(802) is not supported"))
         named: dict[str, int | None] = {}
         group = raw[raw.index(f"{SOH}453=") :].split(f"{SOH}448=")[1:]
         for entry in group:

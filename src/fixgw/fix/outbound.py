@@ -234,8 +234,11 @@ class Outbound:
             fields.append(f"38={_number(request.order_qty)}")
             if request.account_id is not None and not session.extended:
                 fields.append(f"1={request.account_id}")
-            if session.extended:
-                groups = self._add_extended(fields, request.account_id, request.owner_id, report.refusal)
+        if session.extended:
+            account_id, owner_id = None, None
+            if isinstance(request, NewOrder):
+                account_id, owner_id = request.account_id, request.owner_id
+            groups = self._add_extended(fields, account_id, owner_id, report.refusal)
         return SOH.join(fields) + SOH, groups
 
     def _cancel_reject(self, report: CancelReject, session: Session) -> tuple[str, bool]:

@@ -21,6 +21,8 @@ log = structlog.get_logger("fixgw.recovery")
 
 LOST_STORE_GAP = 1_000  # more session messages than QuickFIX sends between two commits of the journal
 
+PUT_BACK_MAX = 10_000  # reports put back after a wipe: more than a client is behind, under a second's work
+
 Store = Callable[[str, Sequence[Report], int], None]
 
 
@@ -83,7 +85,7 @@ def keep_numbers(
     """
     put_back = 0
     if native.getExpectedSenderNum() < next_out:
-        put_back = _put_back(native, numbers, journal, store, 1)
+        put_back = _put_back(native, numbers, journal, store, max(1, next_out - PUT_BACK_MAX))
     native.setNextSenderMsgSeqNum(max(next_out, native.getExpectedSenderNum()))
     native.setNextTargetMsgSeqNum(next_in)
     log.warning("numbers kept", session=numbers.name, next_in=next_in, next_out=next_out, put_back=put_back)
