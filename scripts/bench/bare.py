@@ -7,13 +7,14 @@ from Python's (`--mode poll`). It prints `ready` and its port once it listens, a
 
 import argparse
 import contextlib
+import os
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import quickfix as fix
@@ -40,28 +41,26 @@ SenderCompID={sender}
 TargetCompID={target}
 """
 
+ORDER_CANCEL_REQUEST = "F"
 EXECUTION_REPORT = "\x01".join(
     (
-        "8=FIX.4.4",
-        "9=0",
-        "35=8",
-        "37=1",
-        "11=1",
-        "41=1",
-        "17=1",
-        "150=4",
-        "39=4",
-        "55=BTC-USD",
-        "54=1",
-        "38=1",
-        "151=0",
-        "14=0",
-        "6=0",
-        "60=20260101-00:00:00.000",
-        "10=000",
-        "",
+        *(
+            "8=FIX.4.4",
+            "9=0",
+            "35=8",
+            "37=10000",
+            "11=c10000",
+            "41=a10000",
+            "17=10000",
+            "150=4",
+            "39=4",
+            "1=14",
+        ),
+        *("55=BTC-USD", "48=25", "22=8", "54=1", "38=1", "40=2", "44=1", "59=1", "151=0", "14=0", "6=0"),
+        *("60=20260101-00:00:00.000", "10=000", ""),
     )
 )
+"""The same fields as fixgw's report on a canceled order."""
 
 IDLE_POLLS_BEFORE_PARKING = 200
 """About half a millisecond of polling: a busy peer's next message comes sooner than that."""
@@ -97,22 +96,24 @@ class Canceler(fix.Application):
 
     def fromApp(self, message: fix.Message, session_id: fix.SessionID) -> None:  # noqa: N802 (QuickFIX's name)
         self.received += 1
-        if message.getHeader().getField(35) == fix.MsgType_OrderCancelRequest:
+        if message.getHeader().getField(35) == ORDER_CANCEL_REQUEST:
             fix.Session.sendToTarget(fix.Message(EXECUTION_REPORT, False), session_id)
 
 
-def serve_by_start(acceptor: fix.SocketAcceptor, stop: threading.Event, port: int) -> None:
+def serve_by_start(
+    acceptor: fix.SocketAcceptor, session_id: fix.SessionID, stop: threading.Event, port: int
+) -> None:
     """Let QuickFIX's own thread call the application, as its examples do."""
     acceptor.start()
     announce(port)
     stop.wait()
-    acceptor.stop(True)
+    say_logout(acceptor, session_id, turn=lambda: None)
 
 
 def serve_by_poll(
     acceptor: fix.SocketAcceptor,
-    application: Canceler,
     session_id: fix.SessionID,
+    application: Canceler,
     stop: threading.Event,
     port: int,
 ) -> None:
@@ -128,12 +129,19 @@ def serve_by_poll(
             idle += 1
         else:
             time.sleep(PARK_SECONDS)
-    fix.Session.lookupSession(session_id).logout()
+    say_logout(acceptor, session_id, turn=acceptor.poll)
+
+
+def say_logout(acceptor: fix.SocketAcceptor, session_id: fix.SessionID, turn: Callable[[], object]) -> None:
+    """Log a client out that is still there, and wait for its reply while `turn` keeps QuickFIX going."""
+    session = fix.Session.lookupSession(session_id)
+    if session is None:
+        return
+    session.logout()
     deadline = time.monotonic() + STOP_SECONDS
     while acceptor.isLoggedOn() and time.monotonic() < deadline:
-        acceptor.poll()
+        turn()
         time.sleep(PARK_SECONDS)
-    acceptor.stop(True)
 
 
 def announce(port: int) -> None:
@@ -191,11 +199,14 @@ def main() -> None:
         settings = fix.SessionSettings(str(settings_file))
         application = Canceler()
         acceptor = fix.SocketAcceptor(application, fix.FileStoreFactory(settings), settings)
+        session_id = fix.SessionID("FIX.4.4", arguments.sender, arguments.target)
         if arguments.mode == "start":
-            serve_by_start(acceptor, stop, port)
+            serve_by_start(acceptor, session_id, stop, port)
         else:
-            session_id = fix.SessionID("FIX.4.4", arguments.sender, arguments.target)
-            serve_by_poll(acceptor, application, session_id, stop, port)
+            serve_by_poll(acceptor, session_id, application, stop, port)
+    # Not acceptor.stop(): after start() it crashes now and then, because QuickFIX's thread deletes the server
+    # that stop() is just closing; and an acceptor that was not stopped may not be deleted either.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,8 @@ class OrderBook:
 
     def named(self, cl_ord_id: str) -> list[Order]:
         """The known orders, open or closed, that have this ClOrdID, whoever entered them; oldest first."""
-        return [self._orders[use] for use in _uses(self._ids.get(cl_ord_id)) if isinstance(use, int)]
+        ids = sorted(use for use in _uses(self._ids.get(cl_ord_id)) if isinstance(use, int))
+        return [self._orders[order_id] for order_id in ids]
 
     def uses(self, cl_ord_id: str) -> list[Use]:
         """The known uses of this client order id by requests that are no order of the book."""
@@ -135,7 +136,8 @@ class OrderBook:
         uses = _uses(self._ids.get(cl_ord_id))
         others = tuple(other for other in uses if isinstance(other, int) or not _is_same(other, use))
         self._ids[cl_ord_id] = (*others, use) if others else use
-        if len(others) == len(uses):
+        known = (other for other in uses if not isinstance(other, int) and _is_same(other, use))
+        if all(other.used_at != use.used_at for other in known):
             self._forgettable.append((use.used_at, cl_ord_id))
 
     def _name(self, order: Order) -> None:
@@ -153,7 +155,7 @@ class OrderBook:
             if since >= before and len(self._forgettable) <= self._closed_max:
                 return
             self._forgettable.popleft()
-            self.complete_since = since
+            self.complete_since = max(since, self.complete_since or since)
             if isinstance(what, int):
                 order = self._orders.pop(what)
                 if order.cl_ord_id is not None:

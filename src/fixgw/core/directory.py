@@ -211,6 +211,10 @@ class Directory:
             return not_found(f"{field}={name.symbol or name.security_id} is unknown", Subject.INSTRUMENT)
         return name.further_contradiction(found) or found
 
+    def first_session(self, user_id: int) -> str | None:
+        """The first configured session of the user, which is told of his orders from elsewhere."""
+        return next((name for name, session in self.sessions.items() if session.user_id == user_id), None)
+
     def shares_account(self, user: User, other_id: int) -> bool:
         """Whether the user `other_id` is `user` himself or has an account in common with him."""
         other = self.users.get(other_id)

@@ -43,12 +43,12 @@ def _by_cl_ord_id(
     if ask.orig_cl_ord_id is None:
         return None
 
-    user_id, session, account_id, owner_id = ask.user_id, ask.session, ask.account_id, ask.owner_id
+    account_id, owner_id = ask.account_id, ask.owner_id
     own_only = account_id is None and owner_id is None and isinstance(ask, CancelOrder)
     mine: list[Order] = []
     others: list[Order] = []
     for order in state.book.named(ask.orig_cl_ord_id):
-        own = order.user_id == user_id or (session is not None and order.session == session)
+        own = order.is_of(ask.user_id)
         if own_only and not own:
             continue
         if account_id is not None and order.account_id != account_id:

@@ -36,7 +36,7 @@ from fixgw.core.events import (
 )
 from fixgw.core.find import contradiction, find_order
 from fixgw.core.narrow import Asked, oms_problem, read_selector, unknown_names, unsupported
-from fixgw.core.order import CancelRef, Order, OrdStatus, TimeInForce
+from fixgw.core.order import QUANTITY_DIGITS, CancelRef, Order, OrdStatus, TimeInForce, is_quantity
 from fixgw.core.reports import BusinessReject, Report
 from fixgw.core.requests import (
     CancelOrder,
@@ -52,7 +52,7 @@ from fixgw.core.requests import (
     VenueRequest,
 )
 from fixgw.core.state import OmsState, day_start_before
-from fixgw.core.status import mass_status, order_status
+from fixgw.core.status import mass_status, order_status, reject_status
 
 
 class Decision(Struct):
@@ -90,7 +90,7 @@ def decide(state: OmsState, request: Asking, at: datetime, next_id: int) -> Deci
             existing = _meant(state, request)
             return refuse(request, repeated, at, "duplicate-id", existing)
         return Decision(replies=(repeated,), rule="poss-resend")
-    user = state.directory.users[request.user_id]
+    user = state.users[request.user_id]
     match request:
         case NewOrder():
             return _new_order(state, request, user, at, next_id)
@@ -104,7 +104,7 @@ def _meant(state: OmsState, request: NewOrder | CancelOrder | MassCancel) -> Ord
     """The order that the refusal of a duplicate tells the state of, where that is certain."""
     if not isinstance(request, CancelOrder):
         return repetition.existing_order(state, request)
-    user, scope = state.directory.users[request.user_id], state.oms.cancel_scope
+    user, scope = state.users[request.user_id], state.oms.cancel_scope
     found = find_order(state, request, lambda order: permissions.may_cancel(user, order, scope).allowed)
     return found if isinstance(found, Order) else None
 
@@ -113,6 +113,8 @@ def refuse(
     request: Asking, refusal: Refusal, at: datetime, rule: str, order: Order | None = None
 ) -> Decision:
     """The decision that refuses `request` as a whole; `order` is the one it meant, where that is certain."""
+    if isinstance(request, OrderStatus | MassStatus):
+        return Decision(replies=reject_status(request, refusal), rule=rule, refusal=refusal)
     order_id = None if order is None else order.order_id
     return Decision((RequestRefused(request, refusal, at, order_id),), rule=rule, refusal=refusal)
 
@@ -173,12 +175,14 @@ def _read_new_order(
         return oms
     if account_id is None:
         return invalid("Account(1) is missing, and no default account applies", Subject.ACCOUNT)
-    owner = state.directory.users.get(owner_id)
+    owner = state.users.get(owner_id)
     for_other = user.is_operator and owner is not None and owner is not user
     known = account_id in state.directory.accounts
     if for_other and owner is not None and known and account_id not in owner.account_ids:
         return invalid(f"Account(1)={account_id} is not an account of user {owner_id}", Subject.ACCOUNT)
-    return oms or state.directory.instrument(request.instrument, state.oms.oms_id)
+    named = state.directory.instrument(request.instrument, state.oms.oms_id)
+    wrong = isinstance(named, Refusal) and named.code is ErrorCode.INVALID_REQUEST
+    return named if wrong else oms or named
 
 
 def _order(
@@ -206,7 +210,8 @@ def _order(
         price=request.price,
         stop_px=request.stop_px,
         strategy=request.strategy,
-        session=request.session,
+        session=request.session or state.directory.first_session(owner_id),
+        entered_by=None if owner_id == request.user_id else request.user_id,
         content=request.content,
         entered_at=at,
         status=OrdStatus.PENDING_TRIGGER if request.ord_type.has_trigger else OrdStatus.NEW,
@@ -221,13 +226,13 @@ def _cancel_order(state: OmsState, request: CancelOrder, user: User, at: datetim
     if not may.allowed:
         return refuse(request, not_authorized(may.why), at, may.rule)
     if oms is not None:
-        return refuse(request, oms, at, "unknown-name")
+        return _no_such_order(state, request, user, at, oms)
     scope = state.oms.cancel_scope
     found = find_order(state, request, lambda order: permissions.may_cancel(user, order, scope).allowed)
     if isinstance(found, Refusal):
         return refuse(request, found, at, "contradiction")
     if found is None:
-        return _no_such_order(state, request, user, at)
+        return _no_such_order(state, request, user, at, None)
     if wrong := contradiction(state, request, found):
         return refuse(request, wrong, at, "contradiction", found)
     rule = permissions.may_cancel(user, found, scope).rule
@@ -242,13 +247,15 @@ def _cancel_order(state: OmsState, request: CancelOrder, user: User, at: datetim
     return Decision((event,), rule=rule, to_cancel=(found.order_id,))
 
 
-def _no_such_order(state: OmsState, request: CancelOrder, user: User, at: datetime) -> Decision:
+def _no_such_order(
+    state: OmsState, request: CancelOrder, user: User, at: datetime, oms: Refusal | None
+) -> Decision:
     ruling = permissions.may_name(
         user, request.account_id, request.owner_id, state.oms.cancel_scope, state.directory
     )
     if not ruling.allowed:
         return refuse(request, not_authorized(ruling.why), at, ruling.rule)
-    if unknown := unknown_names(state, user, request.account_id, request.owner_id):
+    if unknown := oms or unknown_names(state, user, request.account_id, request.owner_id):
         return refuse(request, unknown, at, "unknown-name")
     named = "OrigClOrdID(41)" if request.order_id is None else "OrderID(37)"
     return refuse(request, not_found(f"{named} names no order", Subject.ORDER), at, "unknown-order")
@@ -262,7 +269,8 @@ def _mass_cancel(state: OmsState, request: MassCancel, user: User, at: datetime,
     if not ruling.allowed:
         return refuse(request, not_authorized(ruling.why), at, ruling.rule)
     if refusal := _cannot(state, asked, user, request):
-        return refuse(request, refusal, at, "unknown-name")
+        rule = "unsupported-field" if refusal.code is ErrorCode.OPERATION_NOT_SUPPORTED else "unknown-name"
+        return refuse(request, refusal, at, rule)
     ref = CancelRef(user.user_id, request.session, request.cl_ord_id, next_id)
     ids: list[int] = []
     pending: list[int] = []
@@ -285,6 +293,8 @@ def _cannot(state: OmsState, asked: Asked, user: User, request: MassCancel) -> R
 
 def decide_venue(state: OmsState, said: VenueRequest, at: datetime) -> Event | Refusal:
     """The event that a venue's word leads to, or why it cannot be true of the order as it stands."""
+    if isinstance(said, FillOrder) and (wrong := _fill_problem(said)):
+        return wrong
     order = state.book.get(said.order_id)
     if order is None:
         return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
@@ -294,6 +304,8 @@ def decide_venue(state: OmsState, said: VenueRequest, at: datetime) -> Event | R
         case OrderAnswer(refused=None):
             return OrderCanceled(order.order_id, at)
         case OrderAnswer(refused=str() as reason):
+            if order.status is not OrdStatus.PENDING_CANCEL:
+                return failed(f"no cancel of order {order.order_id} is pending")
             return CancelRefused(order.order_id, failed(reason), at)
         case TriggerOrder():
             if not order.waits_for_trigger:
@@ -304,14 +316,21 @@ def decide_venue(state: OmsState, said: VenueRequest, at: datetime) -> Event | R
     raise AssertionError(said)
 
 
+def _fill_problem(said: FillOrder) -> Refusal | None:
+    for name, number in (("quantity", said.last_qty), ("price", said.last_px)):
+        if number is not None and not is_quantity(number):
+            return invalid(f"{name} {number} is not a positive number of {QUANTITY_DIGITS}")
+    return None
+
+
 def _fill(order: Order, said: FillOrder, at: datetime) -> Event | Refusal:
     if order.waits_for_trigger:
         return failed(f"order {order.order_id} waits for its trigger")
-    if not 0 < said.last_qty <= order.leaves_qty:
-        return invalid(f"quantity {said.last_qty} is not within the {order.leaves_qty} that are left")
-    last_px = said.last_px or order.price or order.stop_px
+    last_px = order.price or order.stop_px if said.last_px is None else said.last_px
     if last_px is None:
         return invalid(f"order {order.order_id} has no price of its own: a price is needed")
+    if said.last_qty > order.leaves_qty:
+        return invalid(f"quantity {said.last_qty} is above the {order.leaves_qty} that are left")
     return OrderFilled(order.order_id, said.last_qty, last_px, at)
 
 

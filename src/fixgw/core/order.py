@@ -8,6 +8,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 ZERO = Decimal(0)
+QUANTITY_DIGITS = "at most 15 digits before and 12 after the point"
+"""What a quantity or a price may have: sums and differences then stay exact in the 28 digits of Decimal."""
+
+_TOO_LARGE = Decimal(10) ** 15
+
+
+def is_quantity(number: Decimal) -> bool:
+    """Whether `number` can be a quantity or a price: finite, positive, and of QUANTITY_DIGITS."""
+    if not number.is_finite() or not ZERO < number < _TOO_LARGE:
+        return False
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -12
 
 
 class Code(StrEnum):
@@ -121,7 +133,8 @@ class CancelRef(Struct, frozen=True, array_like=True, gc=False):
 class Order(Struct, frozen=True, array_like=True, gc=False):
     """An order as it stands. Quantities are in units of the instrument, prices in its quote currency.
 
-    `session` is the FIX session that is told what happens to it, `content` a digest of the New Order
+    `entered_by` is the user who entered it for `user_id`, None when that is himself. `session` is the FIX
+    session that is told what happens to it, `content` a digest of the New Order
     Single it came in (for PossResend), `pending_cancel` names the request behind PENDING_CANCEL.
     """
 
@@ -147,11 +160,16 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
     gross_value: Decimal = ZERO
     pending_cancel: CancelRef | None = None
     changed_at: datetime | None = None
+    entered_by: int | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether anything can still happen to it."""
         return self.status in _OPEN
+
+    def is_of(self, user_id: int) -> bool:
+        """Whether it is an order of this user, or one that he entered for another."""
+        return user_id in (self.user_id, self.entered_by)
 
     @property
     def leaves_qty(self) -> Decimal:
@@ -193,6 +211,8 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
 
     def to_cancel_refused(self, at: datetime) -> "Order":
         """Resting again after its cancel was refused. Raises IllegalTransitionError."""
+        if self.status is not OrdStatus.PENDING_CANCEL:
+            raise IllegalTransitionError(f"order {self.order_id}: no cancel is pending")
         return replace(self, status=self._allowed(self.resting_status), changed_at=at, pending_cancel=None)
 
     def to_triggered(self, at: datetime) -> "Order":

@@ -43,7 +43,7 @@ def answer(state: OmsState, request: Identified, at: datetime) -> Refusal | Repo
     if request.poss_resend:
         kind = kind_of(request)
         for order in orders:
-            own = order.user_id == request.user_id or order.session == request.session
+            own = order.is_of(request.user_id)
             if kind is RequestKind.NEW_ORDER_SINGLE and own and order.content == request.content:
                 return OrderState(order, at, request)
         for use in uses:
@@ -65,14 +65,14 @@ def is_used(state: OmsState, user_id: int, cl_ord_id: str) -> bool:
     """Whether a request or an order of this user has the id since the last end of day."""
     book = state.book
     return any(
-        order.user_id == user_id and (order.is_open or order.entered_at >= state.day_start)
+        order.is_of(user_id) and (order.is_open or order.entered_at >= state.day_start)
         for order in book.named(cl_ord_id)
     ) or any(use.user_id == user_id and use.used_at >= state.day_start for use in book.uses(cl_ord_id))
 
 
 def _orders(state: OmsState, request: Identified) -> list[Order]:
     """The orders that keep the id from being used, one's own first; none that the asker must not know of."""
-    user = state.directory.users[request.user_id]
+    user = state.users[request.user_id]
     account_id = request.account_id
     users = {request.user_id}
     if isinstance(request, NewOrder):
@@ -83,7 +83,7 @@ def _orders(state: OmsState, request: Identified) -> list[Order]:
         account_id = None
 
     def own(order: Order) -> bool:
-        return order.user_id in users or (request.session is not None and order.session == request.session)
+        return order.user_id in users or order.entered_by == request.user_id
 
     named = state.book.named(request.cl_ord_id or "")
     mine = [order for order in named if own(order) and (order.is_open or order.entered_at >= state.day_start)]

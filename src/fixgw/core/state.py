@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fixgw.core.book import OrderBook, Use
-from fixgw.core.directory import Directory, Oms
+from fixgw.core.directory import Directory, Oms, User
 from fixgw.core.events import (
     CancelRefused,
     CancelRequested,
@@ -40,6 +41,7 @@ class MassCancelProgress(Struct):
 class OmsState:
     """The state that `decide` reads and only `evolve` changes.
 
+    `users` maps a user's id to the user with those of his accounts that are on this OMS.
     `day_start` is the last end of day that was passed; it never goes back.
     """
 
@@ -49,6 +51,18 @@ class OmsState:
         self.book = OrderBook(closed_max)
         self.mass_cancels: dict[int, MassCancelProgress] = {}
         self.day_start = day_start
+        self.users = {user.user_id: self._here(user) for user in directory.users.values()}
+
+    def _here(self, user: User) -> User:
+        """`user` with those of his accounts that are on this OMS."""
+        accounts, oms_id = self.directory.accounts, self.oms.oms_id
+        here = frozenset(
+            account_id
+            for account_id in user.account_ids
+            if account_id in accounts and accounts[account_id].oms_id == oms_id
+        )
+        default = user.default_account_id if user.default_account_id in here else None
+        return replace(user, account_ids=here, default_account_id=default)
 
     def next_day_end(self) -> datetime:
         """When the current day ends (aware UTC)."""
@@ -86,36 +100,34 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
 
     Raises `fixgw.core.order.IllegalTransitionError` for an event that the table does not allow.
     """
+    if isinstance(event, _ORDER_EVENTS):
+        before = state.book[event.order_id]
+        after = _change(before, event)
+        state.book.put(after)
+        ref = before.pending_cancel
+        if ref is not None and ref.mass_cancel_id is not None and after.pending_cancel is None:
+            _count(state.mass_cancels[ref.mass_cancel_id], after, canceled=isinstance(event, OrderCanceled))
+        return before, after
     match event:
         case OrderEntered():
             state.book.put(event.order)
             return None, event.order
         case MassCancelRequested():
             state.mass_cancels[event.mass_cancel_id] = MassCancelProgress(event.mass_cancel_id, event.request)
-            return None, None
         case MassCancelAccepted():
             _accept(state, event)
-            return None, None
         case DayEnded():
             state.day_start = max(state.day_start, event.boundary)
-            return None, None
-        case CancelRequested() | OrderCanceled() | CancelRefused() | OrderTriggered() | OrderFilled():
-            before = state.book[event.order_id]
-            after = _change(before, event)
-        case OrderExpired():
-            before = state.book[event.order_id]
-            after = before.to_expired(event.at)
         case _:
-            return None, None
-    state.book.put(after)
-    if before.pending_cancel is not None and after.pending_cancel is None:
-        _count(state, before, canceled=isinstance(event, OrderCanceled))
-    return before, after
+            pass
+    return None, None
 
 
-def _change(
-    order: Order, event: CancelRequested | OrderCanceled | CancelRefused | OrderTriggered | OrderFilled
-) -> Order:
+_OrderEvent = OrderCanceled | CancelRequested | CancelRefused | OrderTriggered | OrderFilled | OrderExpired
+_ORDER_EVENTS = (OrderCanceled, CancelRequested, CancelRefused, OrderTriggered, OrderFilled, OrderExpired)
+
+
+def _change(order: Order, event: _OrderEvent) -> Order:
     match event:
         case OrderCanceled():
             return order.to_canceled(event.at)
@@ -127,6 +139,8 @@ def _change(
             return order.to_triggered(event.at)
         case OrderFilled():
             return order.to_filled(event.last_qty, event.last_px, event.at)
+        case OrderExpired():
+            return order.to_expired(event.at)
 
 
 def _accept(state: OmsState, event: MassCancelAccepted) -> None:
@@ -138,11 +152,7 @@ def _accept(state: OmsState, event: MassCancelAccepted) -> None:
     progress.not_affected.extend((order_id, book[order_id].cl_ord_id) for order_id in event.already_pending)
 
 
-def _count(state: OmsState, ended: Order, *, canceled: bool) -> None:
-    ref = ended.pending_cancel
-    if ref is None or ref.mass_cancel_id is None:
-        return
-    progress = state.mass_cancels[ref.mass_cancel_id]
+def _count(progress: MassCancelProgress, ended: Order, *, canceled: bool) -> None:
     progress.left -= 1
     if canceled:
         progress.canceled += 1

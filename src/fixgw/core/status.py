@@ -16,44 +16,44 @@ Answer = tuple[Sequence[Report], str]
 
 def order_status(state: OmsState, request: OrderStatus, at: datetime) -> Answer:
     """The answer to an Order Status Request (H): one report; and the name of the rule that decided."""
-    user = state.directory.users[request.user_id]
+    user = state.users[request.user_id]
     oms = oms_problem(state, request, user)
     if oms is not None and oms.code is ErrorCode.INVALID_REQUEST:
-        return _reject(request, oms), "contradiction"
+        return reject_status(request, oms), "contradiction"
     may = permissions.may_look(user)
     if not may.allowed:
-        return _reject(request, not_authorized(may.why)), may.rule
+        return reject_status(request, not_authorized(may.why)), may.rule
     found = None
     if oms is None:
         found = find_order(state, request, lambda order: permissions.may_look_at(user, order).allowed)
     if isinstance(found, Refusal):
-        return _reject(request, found), "contradiction"
+        return reject_status(request, found), "contradiction"
     if found is None:
         return (OrderState(None, at, request),), "unknown-order"
     if wrong := contradiction(state, request, found):
-        return _reject(request, wrong), "contradiction"
+        return reject_status(request, wrong), "contradiction"
     return (OrderState(found, at, request),), permissions.may_look_at(user, found).rule
 
 
 def mass_status(state: OmsState, request: MassStatus, at: datetime) -> Answer:
     """The answer to an Order Mass Status Request (AF): a report for each open order of the scope."""
-    user = state.directory.users[request.user_id]
+    user = state.users[request.user_id]
     asked = read_selector(state, request, user)
     if isinstance(asked, Refusal):
-        return _reject(request, asked), "contradiction"
+        return reject_status(request, asked), "contradiction"
     ruling = permissions.may_look_at_all(user, asked.selector)
     if not ruling.allowed:
-        return _reject(request, not_authorized(ruling.why)), ruling.rule
+        return reject_status(request, not_authorized(ruling.why)), ruling.rule
     unknown = asked.unknown or unknown_names(state, user, asked.selector.account_id, asked.selector.user_id)
     if unknown is not None:
-        return _reject(request, unknown), "unknown-name"
+        return reject_status(request, unknown), "unknown-name"
     if cannot := unsupported(request):
-        return _reject(request, cannot), "unsupported-field"
+        return reject_status(request, cannot), "unsupported-field"
     orders = state.book.select(asked.selector)
     most = _max_status_reports(state, request)
     if most is not None and len(orders) > most:
         refusal = failed(f"{len(orders)} orders, more than max_status_reports ({most}): narrow the scope")
-        return _reject(request, refusal), "max-status-reports"
+        return reject_status(request, refusal), "max-status-reports"
     if not orders:
         return (OrderState(None, at, request, total=0, last=True),), ruling.rule
     total = len(orders)
@@ -69,7 +69,8 @@ def _max_status_reports(state: OmsState, request: MassStatus) -> int | None:
     return state.directory.sessions[request.session].max_status_reports
 
 
-def _reject(request: OrderStatus | MassStatus, refusal: Refusal) -> Sequence[Report]:
+def reject_status(request: OrderStatus | MassStatus, refusal: Refusal) -> Sequence[Report]:
+    """A status request has no refusal of its own: one BusinessMessageReject."""
     if isinstance(request, OrderStatus):
         kind, ref_id = RequestKind.ORDER_STATUS_REQUEST, request.req_id or request.cl_ord_id
     else:

@@ -46,6 +46,11 @@ def tell(
     `before` and `after` are the order as it was and is. `shows_pending` says for a session and an order id
     whether Pending Cancel is to be reported: when the end is not known yet, or the session always wants it.
     """
+    if isinstance(event, _CHANGES):
+        if before is None or after is None:
+            raise AssertionError(event)
+        yield from _order_changed(state, event, before, after, next_exec_id)
+        return
     match event:
         case OrderEntered(order=order):
             if order.session is not None:
@@ -64,10 +69,6 @@ def tell(
                 )
         case MassCancelAccepted():
             yield from _accepted(state, event, next_exec_id, shows_pending)
-        case OrderCanceled() | OrderFilled() | OrderExpired() | OrderTriggered() | CancelRefused():
-            if before is None or after is None:
-                raise AssertionError(event)
-            yield from _order_changed(state, event, before, after, next_exec_id)
         case _:
             return
 
@@ -127,6 +128,7 @@ def _accepted(
 
 
 _Change = OrderCanceled | OrderFilled | OrderExpired | OrderTriggered | CancelRefused
+_CHANGES = (OrderCanceled, OrderFilled, OrderExpired, OrderTriggered, CancelRefused)
 
 
 def _order_changed(
@@ -195,7 +197,8 @@ def _completed(
     state: OmsState, progress: MassCancelProgress, event: _Change | MassCancelAccepted
 ) -> Iterator[Told]:
     session = progress.request.session
-    if session is None or not state.directory.sessions[session].extended:
+    settings = None if session is None else state.directory.sessions.get(session)
+    if session is None or settings is None or not settings.extended:
         return
     yield (
         session,

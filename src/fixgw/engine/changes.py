@@ -45,6 +45,8 @@ class Changes:
             ref = None if before is None else before.pending_cancel
             if ref is not None and ref.mass_cancel_id is not None:
                 self._mass_cancels[ref.mass_cancel_id] = state
+            if before is not None:
+                return
         match event:
             case OrderEntered() | MassCancelRequested():
                 self.next_id += 1
@@ -96,9 +98,9 @@ def _row(state: OmsState, mass_cancel_id: int) -> MassCancelRow:
 
 def requester_of(event: Event, before: Order | None) -> CancelRef | None:
     """Who asked for the cancel that `event` is about; None when it is about none."""
-    if isinstance(event, CancelRequested | MassCancelAccepted):
-        return event.ref
-    return None if before is None else before.pending_cancel
+    if before is not None and before.pending_cancel is not None:
+        return before.pending_cancel
+    return event.ref if isinstance(event, CancelRequested | MassCancelAccepted) else None
 
 
 def _use_of(

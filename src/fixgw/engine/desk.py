@@ -18,7 +18,7 @@ from fixgw.core.order import Order
 from fixgw.core.reports import Report
 from fixgw.core.requests import CancelOrder, ClientRequest, OrderStatus, VenueRequest
 from fixgw.core.state import OmsState, day_start_before, evolve
-from fixgw.core.tell import tell
+from fixgw.core.tell import Pending, tell
 from fixgw.engine.changes import Changes, requester_of
 from fixgw.engine.outbox import Outbox
 from fixgw.engine.sandbox import (
@@ -68,6 +68,11 @@ class Limits(Struct, frozen=True):
     expire_per_turn: int = 500
     closed_for: timedelta = timedelta(hours=24)
     closed_max: int = 200_000
+
+
+def _always(_: str, __: int) -> bool:
+    """Pending Cancel is to be reported: no end is known yet."""
+    return True
 
 
 class Desk:
@@ -269,11 +274,16 @@ class Desk:
         changes = [(event, *evolve(state, event)) for event in decision.events]
         answers = self._sandbox.cancel(decision.to_cancel)
         ends = {answer.order_id for answer in answers}
+
+        def shows_pending(session: str, order_id: int) -> bool:
+            return order_id not in ends or session in self._always_pending
+
         for event, before, after in changes:
-            if isinstance(event, CancelRequested) and event.order_id in ends and not self._shows_all(event):
+            ref = event.ref if isinstance(event, CancelRequested) else None
+            if ref is not None and after is not None and not shows_pending(ref.session or "", after.order_id):
                 self._changes.note(state, event, before, after)  # its end is told below, in this same turn
             else:
-                self._applied(state, event, before, after, ends)
+                self._applied(state, event, before, after, shows_pending)
         if not answers:
             return decision.events
         events = list(decision.events)
@@ -282,36 +292,34 @@ class Desk:
             if isinstance(said, Refusal):
                 raise AssertionError(said)
             events.append(said)
-            self._applied(state, said, *evolve(state, said), ends)
+            self._applied(state, said, *evolve(state, said), shows_pending)
         return events
 
     def _applied(
-        self, state: OmsState, event: Event, before: Order | None, after: Order | None, ends: set[int]
+        self,
+        state: OmsState,
+        event: Event,
+        before: Order | None,
+        after: Order | None,
+        shows_pending: Pending = _always,
     ) -> None:
-        """Queue the reports of an event that was just applied, and note what the journal has to store.
-
-        `ends` are the orders whose end is known in this same turn.
-        """
-
-        def shows_pending(session: str, order_id: int) -> bool:
-            return order_id not in ends or session in self._always_pending
-
+        """Queue the reports of an event that was just applied, and note what the journal has to store."""
         changes = self._changes
         changes.note(state, event, before, after)
-        told: list[Report] = []
-        ref = requester_of(event, before)
-        requester = None if ref is None else ref.session
-        for session, report in tell(
+        reports = tell(
             state, event, before, after, next_exec_id=changes.next_exec_id, shows_pending=shows_pending
-        ):
+        )
+        ref = requester_of(event, before)
+        if before is not None and ref is not None and ref.mass_cancel_id is not None:
+            for session, report in reports:  # the answer of a mass cancel is its r, which was kept before
+                self.outbox.put(session, report)
+            return
+        told: list[Report] = []
+        for session, report in reports:
             self.outbox.put(session, report)
-            if ref is None or session == requester:
+            if ref is None or session == ref.session:
                 told.append(report)
         changes.remember(state, event, before, told)
-
-    def _shows_all(self, event: CancelRequested) -> bool:
-        """Whether the requester wants Pending Cancel reported even though the end is known at once."""
-        return event.ref.session in self._always_pending
 
     def _command(self, said: VenueRequest | SandboxCommand) -> Refusal | None:
         if not isinstance(said, SandboxCommand):
@@ -330,10 +338,14 @@ class Desk:
         )
         if state is None:
             return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
-        event = decide_venue(state, said, self._at)
+        try:
+            event = decide_venue(state, said, self._at)
+        except Exception:
+            log.exception("our mistake", said=repr(said))
+            return server_error("an internal error; nothing was changed")
         if isinstance(event, Refusal):
             return event
-        self._applied(state, event, *evolve(state, event), set())
+        self._applied(state, event, *evolve(state, event))
         self._enter(door, type(said).__name__, state, (event,), said)
         self._line("venue", said=type(said).__name__, order_id=said.order_id)
         return None
@@ -352,7 +364,7 @@ class Desk:
     def _pass_time(self) -> None:
         for state in self.states.values():
             if (event := end_day(state, self._at)) is not None:
-                self._applied(state, event, *evolve(state, event), set())
+                self._applied(state, event, *evolve(state, event))
                 self._enter("clock", "DayEnded", state, (event,))
                 self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
                 self._line("day ended", oms=state.oms.oms_id)
@@ -361,7 +373,7 @@ class Desk:
             state, order_id = self._expiring.popleft()
             expired = expire(state, order_id, self._at)
             if expired is not None:
-                self._applied(state, expired, *evolve(state, expired), set())
+                self._applied(state, expired, *evolve(state, expired))
                 self._enter("clock", "OrderExpired", state, (expired,))
 
     def _commit_and_send(self, door: SessionDoor, *, clean_stop: bool = False) -> None:

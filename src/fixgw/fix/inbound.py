@@ -11,7 +11,7 @@ from zlib import crc32
 
 from fixgw.core.directory import InstrumentName, OmsName, Session
 from fixgw.core.errors import Refusal, Subject, invalid, not_supported
-from fixgw.core.order import SIDES, OrdType, TimeInForce
+from fixgw.core.order import QUANTITY_DIGITS, SIDES, OrdType, TimeInForce
 from fixgw.core.requests import (
     CancelOrder,
     ClientRequest,
@@ -320,8 +320,7 @@ class Inbound:
         if number is None:
             raise _FieldError(
                 invalid(
-                    f"{self._label(int(tag))}={_shown(value)} is not a positive number "
-                    "of at most 15 digits before and 12 after the point"
+                    f"{self._label(int(tag))}={_shown(value)} is not a positive number of {QUANTITY_DIGITS}"
                 )
             )
         return number
