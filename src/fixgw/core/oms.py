@@ -301,12 +301,12 @@ def decide_venue(state: OmsState, said: VenueRequest, at: datetime) -> Event | R
     if not order.is_open:
         return failed(f"order {said.order_id} is {order.status.name} already", Failure.TOO_LATE)
     match said:
-        case OrderAnswer(refused=None):
-            return OrderCanceled(order.order_id, at)
-        case OrderAnswer(refused=str() as reason):
+        case OrderAnswer():
+            if said.refused is None:
+                return OrderCanceled(order.order_id, at)
             if order.status is not OrdStatus.PENDING_CANCEL:
                 return failed(f"no cancel of order {order.order_id} is pending")
-            return CancelRefused(order.order_id, failed(reason), at)
+            return CancelRefused(order.order_id, failed(said.refused), at)
         case TriggerOrder():
             if not order.waits_for_trigger:
                 return failed(f"order {order.order_id} waits for no trigger")

@@ -49,8 +49,13 @@ def tell(
     if isinstance(event, _CHANGES):
         if before is None or after is None:
             raise AssertionError(event)
-        yield from _order_changed(state, event, before, after, next_exec_id)
-        return
+        return _order_changed(state, event, before, after, next_exec_id)
+    return _request_decided(state, event, after, next_exec_id, shows_pending)
+
+
+def _request_decided(
+    state: OmsState, event: Event, after: Order | None, next_exec_id: NextId, shows_pending: Pending
+) -> Iterator[Told]:
     match event:
         case OrderEntered(order=order):
             if order.session is not None:

@@ -11,6 +11,7 @@ from fixgw.core.events import (
     Event,
     MassCancelAccepted,
     MassCancelRequested,
+    OrderCanceled,
     OrderEntered,
     RequestRefused,
 )
@@ -29,6 +30,8 @@ class Changes:
         self._next_exec_id = counters.next_exec_id
         self.entries: list[Entry] = []
         self._orders: dict[int, Order] = {}
+        self._pending: set[int] = set()  # of the orders, those that only became Pending Cancel
+        self._canceled: list[int] = []
         self._used: dict[tuple[int, str, int, int], UsedId] = {}
         self._mass_cancels: dict[int, OmsState] = {}
         self._day_starts: dict[int, datetime] = {}
@@ -41,7 +44,7 @@ class Changes:
     def note(self, state: OmsState, event: Event, before: Order | None, after: Order | None) -> None:
         """Note what `event`, which was just applied, has changed."""
         if after is not None:
-            self._orders[after.order_id] = after
+            self._note_order(event, after)
             ref = None if before is None else before.pending_cancel
             if ref is not None and ref.mass_cancel_id is not None:
                 self._mass_cancels[ref.mass_cancel_id] = state
@@ -52,12 +55,26 @@ class Changes:
                 self.next_id += 1
             case MassCancelAccepted():
                 for order_id in event.order_ids:
-                    self._orders[order_id] = state.book[order_id]
+                    self._note_order(event, state.book[order_id])
                 self._mass_cancels[event.mass_cancel_id] = state
             case DayEnded():
                 self._day_starts[event.oms_id] = state.day_start
             case _:
                 pass
+
+    def _note_order(self, event: Event, order: Order) -> None:
+        """Note the state of an order; of one that was canceled and nothing else, only that it was."""
+        order_id = order.order_id
+        if isinstance(event, OrderCanceled) and (order_id in self._pending or order_id not in self._orders):
+            self._orders.pop(order_id, None)
+            self._pending.discard(order_id)
+            self._canceled.append(order_id)
+            return
+        if isinstance(event, CancelRequested | MassCancelAccepted) and order_id not in self._orders:
+            self._pending.add(order_id)
+        else:
+            self._pending.discard(order_id)
+        self._orders[order_id] = order
 
     def remember(self, state: OmsState, event: Event, before: Order | None, told: list[Report]) -> None:
         """Keep the client order id that `event` used up, and the answer that a repetition gets again."""
@@ -68,17 +85,20 @@ class Changes:
             key = (state.oms.oms_id, cl_ord_id, use.user_id, use.content)
             self._used[key] = UsedId(state.oms.oms_id, cl_ord_id, use)
 
-    def take(self) -> Batch:
-        """All changes since the last call."""
+    def take(self, at: datetime) -> Batch:
+        """All changes since the last call, which were made at the time `at`."""
         batch = Batch(
             entries=self.entries,
             orders=list(self._orders.values()),
+            canceled=self._canceled,
+            at=at,
             used_ids=list(self._used.values()),
             mass_cancels=[_row(state, number) for number, state in self._mass_cancels.items()],
             day_starts=list(self._day_starts.items()),
             counters=Counters(self.next_id, self._next_exec_id),
         )
-        self.entries, self._orders, self._used, self._mass_cancels, self._day_starts = [], {}, {}, {}, {}
+        self.entries, self._orders, self._pending, self._canceled = [], {}, set(), []
+        self._used, self._mass_cancels, self._day_starts = {}, {}, {}
         return batch
 
 

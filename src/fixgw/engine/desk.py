@@ -161,7 +161,7 @@ class Desk:
         """Commit that the numbers of `session` begin anew; returns the new epoch. Raises JournalError."""
         old = self.outbox.of(session)
         new = SessionNumbers(session, old.epoch + 1, queued=old.queued, sent=old.sent)
-        batch = self._changes.take()
+        batch = self._changes.take(self._at)
         batch.sessions = [new]
         self._journal.commit(batch)
         self.outbox.numbers[session] = new
@@ -390,7 +390,7 @@ class Desk:
             if session in sending:
                 next_out = numbers.next_out
             self.outbox.numbers[session] = replace(numbers, next_in=next_in, next_out=next_out)
-        batch = self._changes.take()
+        batch = self._changes.take(self._at)
         if sessions or batch.entries or self._sandbox.changed or clean_stop:
             batch.queued, batch.assigned, batch.clean_stop = queued, assigned, clean_stop
             batch.sessions = [self.outbox.of(session) for session in sessions]

@@ -113,11 +113,15 @@ class SandboxState(Struct, frozen=True):
 class Batch(Struct):
     """Everything that one turn of the engine changes; committed as a whole or not at all.
 
-    The sequences have any length. `day_starts` are pairs (OMS id, last end of day passed).
+    The sequences have any length. `orders` are stored as they stand; `canceled` are ids of orders that were
+    stored by an earlier batch and to which nothing happened since but that they were canceled, at the time
+    `at`. `day_starts` are pairs (OMS id, last end of day passed).
     """
 
     entries: Sequence[Entry] = ()
     orders: Sequence[Order] = ()
+    canceled: Sequence[int] = ()
+    at: datetime | None = None
     used_ids: Sequence[UsedId] = ()
     mass_cancels: Sequence[MassCancelRow] = ()
     queued: Sequence[Queued] = ()

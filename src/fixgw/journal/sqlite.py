@@ -40,7 +40,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE turn (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, entries BLOB NOT NULL);
 CREATE TABLE orders (
     order_id INTEGER PRIMARY KEY, oms_id INTEGER NOT NULL, cl_ord_id TEXT, is_open INTEGER NOT NULL,
-    entered_at INTEGER NOT NULL, body BLOB NOT NULL);
+    entered_at INTEGER NOT NULL, body BLOB NOT NULL, canceled_at INTEGER);
 CREATE INDEX orders_open ON orders (order_id) WHERE is_open;
 CREATE INDEX orders_named ON orders (cl_ord_id);
 CREATE TABLE used_id (
@@ -57,7 +57,7 @@ CREATE TABLE assigned (
     count INTEGER NOT NULL, PRIMARY KEY (session, epoch, first_seq_num)) WITHOUT ROWID;
 """
 
-_CLOSED = "SELECT entered_at, body FROM orders WHERE NOT is_open ORDER BY order_id DESC"
+_CLOSED = "SELECT entered_at, body, canceled_at FROM orders WHERE NOT is_open ORDER BY order_id DESC"
 _USED = "SELECT used_at, body, oms_id, cl_ord_id FROM used_id ORDER BY seq DESC"
 
 _T = TypeVar("_T")
@@ -171,9 +171,15 @@ class SqliteJournal:
             db.execute("INSERT INTO turn VALUES (NULL,?,?)", (at, _encode(batch.entries)))
         if batch.orders:
             db.executemany(
-                "INSERT INTO orders VALUES (?,?,?,?,?,?) ON CONFLICT (order_id) DO UPDATE SET "
+                "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL) ON CONFLICT (order_id) DO UPDATE SET "
                 "is_open=excluded.is_open, body=excluded.body",
                 map(_order_row, batch.orders),
+            )
+        if batch.canceled and batch.at is not None:
+            db.execute(
+                "UPDATE orders SET is_open=0, canceled_at=? "
+                "WHERE order_id IN (SELECT value FROM json_each(?))",
+                (_micros(batch.at), msgspec.json.encode(batch.canceled).decode()),
             )
         if batch.used_ids:
             db.executemany(
@@ -231,7 +237,9 @@ class SqliteJournal:
         sessions = {
             name: _numbers(body) for name, body in db.execute("SELECT name, body FROM session").fetchall()
         }
-        closed, all_orders = _newest(db.execute(_CLOSED), since, closed_max, lambda row: _order(row[1]))
+        closed, all_orders = _newest(
+            db.execute(_CLOSED), since, closed_max, lambda row: _stored_order(row[1], row[2])
+        )
         used, all_used = _newest(
             db.execute(_USED), since, closed_max, lambda row: UsedId(row[2], row[3], _use(row[1]))
         )
@@ -285,15 +293,16 @@ class SqliteJournal:
 
     def order(self, order_id: int) -> Order | None:
         """The order with this id, however old. Raises JournalError."""
-        rows = self._query("SELECT body FROM orders WHERE order_id=?", (order_id,))
-        return _order(rows[0][0]) if rows else None
+        rows = self._query("SELECT body, canceled_at FROM orders WHERE order_id=?", (order_id,))
+        return _stored_order(*rows[0]) if rows else None
 
     def orders_named(self, oms_id: int, cl_ord_id: str) -> list[Order]:
         """The orders that ever had this ClOrdID on this OMS, oldest first. Raises JournalError."""
         rows = self._query(
-            "SELECT body FROM orders WHERE cl_ord_id=? AND oms_id=? ORDER BY order_id", (cl_ord_id, oms_id)
+            "SELECT body, canceled_at FROM orders WHERE cl_ord_id=? AND oms_id=? ORDER BY order_id",
+            (cl_ord_id, oms_id),
         )
-        return [_order(body) for (body,) in rows]
+        return [_stored_order(*row) for row in rows]
 
     def uses(self, oms_id: int, cl_ord_id: str) -> list[Use]:
         """The other uses of this id on this OMS, oldest first. Raises JournalError."""
@@ -323,6 +332,12 @@ class SqliteJournal:
             self._db.close()
         except sqlite3.Error as error:
             raise self._failed("close", error) from error
+
+
+def _stored_order(body: bytes, canceled_at: int | None) -> Order:
+    """An order as it stands: a cancel that was all that happened to it is stored beside its body."""
+    order = _order(body)
+    return order if canceled_at is None else order.to_canceled(_EPOCH + canceled_at * _MICROSECOND)
 
 
 def _newest(
