@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -32,11 +33,14 @@ class Message:
     """A received message: the fields in order, and the first value of each tag."""
 
     def __init__(self, message: simplefix.FixMessage) -> None:
-        self.pairs = [(int(tag), value.decode("latin-1")) for tag, value in message.pairs]
-        self.raw = message.encode(raw=True).decode("latin-1")
+        self.pairs = [(int(tag), value.decode("utf-8", "surrogateescape")) for tag, value in message.pairs]
+        self.raw = message.encode(raw=True).decode("utf-8", "surrogateescape")
 
     def __getitem__(self, tag: int) -> str:
-        return next(value for key, value in self.pairs if key == tag)
+        found = self.get(tag)
+        if found is None:
+            raise KeyError(f"{tag} in {self}")
+        return found
 
     def get(self, tag: int) -> str | None:
         """The first value of `tag`, None when it is absent."""
@@ -187,7 +191,7 @@ class Client:
                 raise ConnectionError("the gateway closed the connection")
             self._parser.append_buffer(data)
         found = Message(message)
-        problems = self.dictionary.validate(found.raw)
+        problems = [*self.dictionary.validate(found.raw), *_wrong_sums(found)]
         assert not problems, f"{problems} in {found}"
         return found
 
@@ -265,6 +269,24 @@ class Client:
         while not is_last(found[-1]):
             found.append(self.next(timeout))
         return found
+
+
+def _wrong_sums(message: Message) -> list[str]:
+    """What does not add up in an ExecutionReport (FIX 4.4 volume 4: LeavesQty = OrderQty - CumQty)."""
+    if message.type != "8" or 38 not in message:
+        return []
+    order_qty, leaves_qty, cum_qty = (Decimal(message[tag]) for tag in (38, 151, 14))
+    is_open = message[39] in "016A"
+    wrong = []
+    if leaves_qty != (order_qty - cum_qty if is_open else 0):
+        wrong.append("LeavesQty is not what is left")
+    if cum_qty > order_qty or (message[39] == "2") != (cum_qty == order_qty):
+        wrong.append("CumQty does not go with OrderQty and OrdStatus")
+    if (message[39] == "1" and not cum_qty) or (message[39] == "0" and cum_qty):
+        wrong.append("CumQty does not go with OrdStatus")
+    if bool(Decimal(message[6])) != bool(cum_qty):
+        wrong.append("AvgPx does not go with CumQty")
+    return wrong
 
 
 def _mismatches(message: Message, wanted: str) -> list[str]:

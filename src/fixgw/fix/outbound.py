@@ -217,27 +217,29 @@ class Outbound:
         named = request.instrument
         side = request.side_text if isinstance(request, NewOrder) else request.side
         fields = [
-            f"35=8\x0117={exec_id}\x01150={exec_type}\x0137={existing.order_id if existing else 'NONE'}",
-            f"39={_status(existing)}",
-            f"11={request.cl_ord_id}",
-            f"55={_echo(named.symbol) or '[N/A]'}",
-            f"54={side or '7'}",
-            "151=0\x0114=0\x016=0",
-            f"103={ord_rej_reason(report.refusal)}",
-            f"60={_time(report.at)}",
+            f"35=8\x0117={exec_id}\x01150={exec_type}\x0111={request.cl_ord_id}",
+            f"103={ord_rej_reason(report.refusal)}\x0160={_time(report.at)}",
             f"58={text(report.refusal.text)}",
         ]
-        if named.symbol is None and _echo(named.security_id):
-            fields.append(f"48={named.security_id}\x0122=8")
         groups = False
-        if isinstance(request, NewOrder):
-            fields.append(f"38={_number(request.order_qty)}")
-            if request.account_id is not None and not session.extended:
-                fields.append(f"1={request.account_id}")
+        if (
+            existing is not None
+        ):  # FIX 4.4, volume 4, appendix D: a reject combined with a status of the first
+            fields.append(self._state(existing).removesuffix(SOH))
+        else:
+            fields.append(f"37=NONE\x0139=8\x01151=0\x0114=0\x016=0\x0154={side or '7'}")
+            fields.append(f"55={_echo(named.symbol) or '[N/A]'}")
+            if named.symbol is None and _echo(named.security_id):
+                fields.append(f"48={named.security_id}\x0122=8")
+            if isinstance(request, NewOrder):
+                fields.append(f"38={_number(request.order_qty)}")
+                if request.account_id is not None and not session.extended:
+                    fields.append(f"1={request.account_id}")
         if session.extended:
             account_id, owner_id = None, None
             if isinstance(request, NewOrder):
-                account_id, owner_id = request.account_id, request.owner_id
+                account_id = request.account_id if existing is None else None  # else it stands there already
+                owner_id = request.owner_id
             groups = self._add_extended(fields, account_id, owner_id, report.refusal)
         return SOH.join(fields) + SOH, groups
 

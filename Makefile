@@ -1,0 +1,65 @@
+# `make setup` once, then any of the others; each sets up first what is missing.
+
+PYTHON_IN_VENV := .venv/bin/python
+PIP_TOOLS := 7.6.2
+
+.PHONY: help setup demo test coverage lint types bench dictionary lock clean
+
+help:
+	@echo "make setup       create .venv with everything in it (compiles QuickFIX once, a few minutes)"
+	@echo "make demo        show the gateway at work"
+	@echo "make test        run the tests"
+	@echo "make coverage    run the tests and show which lines and branches they miss"
+	@echo "make lint        check style and format"
+	@echo "make types       check types"
+	@echo "make bench       measure speed against a bare QuickFIX acceptor"
+	@echo "make dictionary  write spec/FIX44.xml anew"
+	@echo "make lock        write requirements.lock anew (UPGRADE=--upgrade for newer versions)"
+	@echo "make clean       remove what builds and checks left behind; .venv stays"
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	@$(PYTHON_IN_VENV) scripts/demo.py
+
+test: setup
+	$(PYTHON_IN_VENV) -m pytest
+
+coverage: setup
+	$(PYTHON_IN_VENV) -m pytest --cov --cov-branch --cov-report=term-missing
+
+lint: setup
+	$(PYTHON_IN_VENV) -m ruff check
+	$(PYTHON_IN_VENV) -m ruff format --check
+
+types: setup
+	$(PYTHON_IN_VENV) -m mypy
+
+bench: setup
+	@$(PYTHON_IN_VENV) scripts/bench/bench.py
+
+dictionary: setup
+	$(PYTHON_IN_VENV) scripts/generate_dictionary.py
+
+# Everything but quickfix, which requirements-quickfix.lock holds because it is compiled apart. The build backends
+# (setuptools for quickfix; hatchling and editables for this project) are locked with the rest. The user's own
+# pip settings are left out, so that the lock says what PyPI says.
+lock:
+	python3 -m venv build/lock
+	build/lock/bin/python -m pip install --quiet pip-tools==$(PIP_TOOLS)
+	cp requirements.lock build/lock/requirements.lock
+	printf '%s\n' editables hatchling setuptools | \
+	    env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null \
+	    build/lock/bin/pip-compile --quiet --no-config $(UPGRADE) --extra dev --generate-hashes --strip-extras \
+	    --unsafe-package quickfix --no-allow-unsafe --no-header --no-annotate --no-emit-options \
+	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	    --output-file build/lock/requirements.lock - pyproject.toml
+	{ echo "# Written by 'make lock' (pip-compile; see the Makefile) for Python 3.11 to 3.13. Without quickfix, which"; \
+	  echo "# scripts/setup.sh builds from source as requirements-quickfix.lock says."; \
+	  sed '/^$$/d; /^#/d' build/lock/requirements.lock; } > build/lock/new
+	mv build/lock/new requirements.lock
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
