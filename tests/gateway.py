@@ -139,11 +139,11 @@ class Gateway:
         """Say something over the engine's link; what became of it."""
         return call(self.data, said)
 
-    def log_lines(self, wanted: str) -> list[str]:
-        """The log lines that contain `wanted`; waits a little for the first one."""
+    def log_lines(self, wanted: str, count: int = 1) -> list[str]:
+        """The log lines that contain `wanted`; waits a little until there are `count` of them."""
         deadline = time.monotonic() + 5
         while True:
             found = [line for line in self.log.read_text().splitlines() if wanted in line]
-            if found or time.monotonic() > deadline:
+            if len(found) >= count or time.monotonic() > deadline:
                 return found
             time.sleep(0.01)

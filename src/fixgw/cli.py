@@ -27,8 +27,10 @@ app = typer.Typer(
 sandbox = typer.Typer(no_args_is_help=True, help="Tell the sandbox venue of a running gateway what to do.")
 app.add_typer(sandbox, name="sandbox")
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+WIDTH = None if sys.stdout.isatty() else 160  # a pipe or a file has no width of its own
+
+out = Console(highlight=False, width=WIDTH)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The configuration file.")]
 DataDir = Annotated[Path | None, typer.Option("--data", help="The data directory; overrides the file.")]
@@ -40,7 +42,7 @@ def _load(path: Path) -> Config:
         return load(path)
     except ConfigError as error:
         for problem in error.problems:
-            err.print(f"[red]error[/red] {_plain(problem)}", soft_wrap=True)
+            err.print(f"[red]error[/red] {_plain(problem)}")
         count = len(error.problems)
         err.print(f"{_plain(str(path))}: {count} {'error' if count == 1 else 'errors'}")
         raise typer.Exit(EXIT_CONFIG) from None

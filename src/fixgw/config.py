@@ -255,8 +255,7 @@ def load(path: Path) -> Config:
     lists = {name: _read_list(model, raw.get(name, []), name, problems) for name, model in _LISTS.items()}
     problems += _cross_check(lists)
     fix = tables["fix"]
-    if isinstance(fix, FixTable):
-        problems += _check_fix(path, fix, lists["session"])
+    problems += _check_fix(path, fix if isinstance(fix, FixTable) else FixTable(), lists["session"])
     if problems:
         raise ConfigError(problems)
     values: dict[str, Any] = {**tables, **lists}

@@ -83,6 +83,7 @@ from tests.core.build import (
     state,
     stop_order,
     two_omses,
+    user,
 )
 
 USED = "o1"
@@ -268,6 +269,16 @@ def test_an_operator_has_no_default_account() -> None:
     assert decision.refusal == invalid(
         "Account(1) is missing, and no default account applies", Subject.ACCOUNT
     )
+
+
+def test_one_s_own_default_account_is_not_another_s() -> None:
+    """An Operator who enters for another user must name the Account, whatever his own default is: 100."""
+    trades_too = replace(user(OPERATOR), account_ids=frozenset({SHARED}), default_account_id=SHARED)
+    held = state(reference_data=directory(users=[trades_too]))
+    decision = decide(held, new_order(OPERATOR, owner_id=TRADER), AT, 100)
+    assert decision.refusal is not None
+    assert (decision.refusal.code, decision.refusal.subject) == (100, Subject.ACCOUNT)
+    assert decide(held, new_order(OPERATOR), AT, 100).refusal is None
 
 
 def test_an_account_of_another_oms_is_out_of_reach() -> None:

@@ -1,0 +1,118 @@
+"""The link: frames on a Unix socket, bounded, and nobody else's."""
+
+import socket
+import stat
+import struct
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from fixgw.core.requests import FillOrder, OrderAnswer, TriggerOrder
+from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
+from fixgw.link import FRAME_MAX, LinkError, LinkServer, Reply, Said, call
+from tests.gateway import Gateway
+from tests.wire import cancel, order
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> LinkServer:
+    """The engine's end on a socket of its own."""
+    return LinkServer(tmp_path / "engine.sock")
+
+
+def connect(path: Path) -> socket.socket:
+    """A raw client of the link."""
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    peer.settimeout(5)
+    peer.connect(str(path / "engine.sock"))
+    return peer
+
+
+def frame(body: bytes) -> bytes:
+    """`body` as a frame."""
+    return struct.pack(">I", len(body)) + body
+
+
+def test_the_socket_is_the_users_own(server: LinkServer, tmp_path: Path) -> None:
+    """Mode 0600: whoever may connect may fill orders."""
+    assert stat.S_IMODE((tmp_path / "engine.sock").stat().st_mode) == 0o600
+    server.close()
+    assert not (tmp_path / "engine.sock").exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        FillOrder(1, Decimal("1.5"), Decimal(100)),
+        TriggerOrder(7),
+        OrderAnswer(3, "no"),
+        HoldCancels(),
+        ReleaseCancels(),
+        RefuseCancel(4, "too busy"),
+    ],
+)
+def test_what_is_said_arrives_as_it_was_said(server: LinkServer, tmp_path: Path, said: Said) -> None:
+    """The link carries the same frozen requests that the journal stores."""
+    import msgspec
+
+    with connect(tmp_path) as peer:
+        server.take()
+        whole = frame(msgspec.json.encode(said))
+        peer.sendall(whole[:5])
+        assert server.take() == []
+        peer.sendall(whole[5:])
+        [(heard, answer)] = server.take()
+        assert heard == said
+        answer(Reply(104, "unknown"))
+        (length,) = struct.unpack(">I", peer.recv(4))
+        assert msgspec.json.decode(peer.recv(length), type=Reply) == Reply(104, "unknown")
+    server.close()
+
+
+def test_what_is_no_command_is_answered_and_nothing_else_happens(server: LinkServer, tmp_path: Path) -> None:
+    """A frame that cannot be read is answered with 100; the connection goes on."""
+    with connect(tmp_path) as peer:
+        server.take()
+        peer.sendall(frame(b'["Explode"]'))
+        assert server.take() == []
+        (length,) = struct.unpack(">I", peer.recv(4))
+        assert b"not a command" in peer.recv(length)
+    server.close()
+
+
+def test_a_frame_that_is_too_long_ends_the_connection(server: LinkServer, tmp_path: Path) -> None:
+    """Every buffer has a bound."""
+    with connect(tmp_path) as peer:
+        server.take()
+        peer.sendall(struct.pack(">I", FRAME_MAX + 1))
+        assert server.take() == []
+        assert peer.recv(1) == b""
+    server.close()
+
+
+def test_no_gateway_no_answer(tmp_path: Path) -> None:
+    """A command without a running gateway says so."""
+    with pytest.raises(LinkError, match="no gateway answers"):
+        call(tmp_path, HoldCancels())
+
+
+def test_a_held_cancel_survives_a_restart(tmp_path: Path) -> None:
+    """A cancel that is pending at the venue stays pending over a restart, and ends when it is released."""
+    gateway = Gateway(tmp_path / "data").start()
+    trader = gateway.client("TRADER37")
+    trader.send("D", *order("a1"))
+    number = int(trader.next()[37])
+    gateway.say(HoldCancels())
+    trader.send("F", *cancel("c1", "a1"))
+    assert trader.next()[150] == "6"
+    gateway.kill()
+    gateway.start()
+    assert trader.logon().type == "A"
+    assert gateway.say(FillOrder(number, Decimal(4))).errorcode == 0
+    fill = trader.next()
+    assert (fill[150], fill[39], fill[11], fill[14]) == ("F", "6", "a1", "4")
+    gateway.say(ReleaseCancels())
+    end = trader.next()
+    assert (end[150], end[39], end[11], end[41]) == ("4", "4", "c1", "a1")
+    assert gateway.stop() == 0

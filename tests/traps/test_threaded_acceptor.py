@@ -1,0 +1,69 @@
+"""QuickFIX's ThreadedSocketAcceptor, which is not used."""
+
+import resource
+import socket
+
+import pytest
+
+from tests.gateway import ROOT, Gateway
+from tests.traps.bare import LOGON, Bare, silent, undisturbed
+from tests.traps.conftest import Connect
+from tests.wire import Client, order
+
+FILES = 40  # descriptors that the acceptor may have open
+CONNECTIONS = 60
+
+
+def exhaust(port: int) -> None:
+    """Open more connections than the acceptor has descriptors for, and close them again."""
+    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
+    for connection in connections:
+        connection.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        connections[-1].recv(1)  # the acceptor has had its time
+    for connection in connections:
+        connection.close()
+
+
+def test_bare_its_listener_ends_when_descriptors_run_out() -> None:
+    """Trap: after one accept that failed it never accepts again, while its port still takes connections."""
+    with Bare("bare_threaded", "ThreadedSocketAcceptor", f"files={FILES}") as bare:
+        exhaust(bare.port)
+        client = bare.client("TRADER37")
+        client.send("A", *LOGON)
+        assert silent(client, 1.0)
+        assert bare.ended(0.1) is None
+
+
+def test_bare_it_hands_over_messages_of_addresses_that_are_not_allowed() -> None:
+    """Trap: what follows in the same segment as the Logon that it refused reaches the application."""
+    with Bare("bare_threaded", "ThreadedSocketAcceptor", "AllowedRemoteAddresses=10.1.2.3") as bare:
+        client = bare.client("TRADER37")
+        refused = client.encode("A", LOGON, seq_num=1)
+        client.send_bytes(refused + client.encode("A", LOGON) + client.encode("D", order("x")))
+        assert bare.line() == "fromApp 35=D"
+
+
+def test_we_live_through_running_out_of_descriptors(
+    clean_gateway: Gateway, stranger: Client, connect: Connect
+) -> None:
+    """Cure: the SocketAcceptor that we drive ourselves goes on, for those logged on and for new ones."""
+    assert clean_gateway.process is not None
+    limits = resource.prlimit(clean_gateway.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(clean_gateway.process.pid, resource.RLIMIT_NOFILE, (FILES, limits[1]))
+    exhaust(clean_gateway.port)
+    resource.prlimit(clean_gateway.process.pid, resource.RLIMIT_NOFILE, limits)
+    undisturbed(stranger, clean_gateway)
+    newcomer = connect("TRADER38")
+    newcomer.logon(reset=True)
+    newcomer.quiet()
+
+
+def test_no_source_names_it() -> None:
+    """Cure: it is not used, nor is any other thread of QuickFIX's."""
+    for source in (ROOT / "src").rglob("*.py"):
+        assert "Threaded" not in source.read_text(), source
+    acceptor = (ROOT / "src" / "fixgw" / "fix" / "acceptor.py").read_text()
+    assert "quickfix.SocketAcceptor(" in acceptor
+    assert ".start()" not in acceptor
+    assert ".block()" not in acceptor
