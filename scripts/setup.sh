@@ -22,11 +22,6 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
 say() { echo "setup: $*"; }
 
-die() {
-    echo "setup: $*" >&2
-    exit 1
-}
-
 # Changes when anything that decides what .venv holds does; the directory is in it because .venv cannot be moved.
 wanted() {
     { pwd && cat pyproject.toml requirements.lock requirements-quickfix.lock scripts/setup.sh; } | sha256sum
@@ -90,25 +85,41 @@ stop_ticker() {
     [[ -z $ticker ]] || kill "$ticker" 2>/dev/null || true
     ticker=
 }
-trap stop_ticker EXIT
 
-# Ends with this script however that ends; its sleep holds none of the caller's files open.
+clean_up() {
+    stop_ticker
+    [[ -z $log ]] || rm -f "$log"
+}
+trap clean_up EXIT
+trap 'say "interrupted; run again, it mends what is missing" >&2; exit 130' INT
+
+# Says now and then how long it has taken. Ends with this script, however that ends.
 tick() {
-    while sleep "$PROGRESS_SECONDS" </dev/null >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+    local nap=
+    trap '[[ -z $nap ]] || kill "$nap"; exit 0' TERM
+    while kill -0 $$ 2>/dev/null; do
+        sleep "$PROGRESS_SECONDS" </dev/null >/dev/null 2>&1 &
+        nap=$!
+        wait "$nap"
         say "  ... $SECONDS s so far"
     done
+}
+
+start_ticker() {
+    tick 8>&- 9>&- & # without the locks, which must end with their holder
+    ticker=$!
 }
 
 # step WHAT COMMAND...: says what, runs the command, shows its output only if it fails.
 step() {
     say "$1"
     shift
-    tick 8>&- 9>&- &
-    ticker=$!
+    start_ticker
     if ! "$@" >>"$log" 2>&1; then
-        stop_ticker
         tail -n 30 "$log" >&2
-        die "failed; all of the output is in $log"
+        echo "setup: failed; all of the output is in $log" >&2
+        log=
+        exit 1
     fi
     stop_ticker
 }
@@ -117,7 +128,9 @@ step() {
 lock() {
     flock --nonblock "$1" && return
     say "another set-up $2; waiting for it"
+    start_ticker
     flock "$1"
+    stop_ticker
 }
 
 make_venv() { "$python" -m venv --clear "$VENV"; }
@@ -197,10 +210,7 @@ main() {
     log=$(mktemp "${TMPDIR:-/tmp}/fixgw-setup.XXXXXX")
     exec 9<pyproject.toml
     lock 9 "works on this checkout"
-    if is_done; then # by the one waited for
-        rm "$log"
-        return
-    fi
+    if is_done; then return; fi # by the one waited for
 
     # No stamp: never finished, and what is there may be half of something. An old stamp: whole, only out of date.
     if [[ -f $STAMP ]] && is_python "$VENV/bin/python"; then
@@ -212,7 +222,6 @@ main() {
     provide_quickfix
     step "installing quickfix and this project" install_project "${wheel[0]}"
     wanted >"$STAMP"
-    rm "$log"
     say "done in $SECONDS s"
 }
 

@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import Gateway, edit_session, write_config
+from tests.gateway import RUNNING, Gateway, edit_session, write_config
 from tests.wire import Client
+
+
+@pytest.fixture(autouse=True)
+def _no_gateway_is_left() -> Iterator[None]:
+    """End the gateways that a test started and, because it failed, did not stop."""
+    before = set(RUNNING)
+    yield
+    for left in RUNNING - before:
+        left.kill()
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from fixgw.link import Reply, Said, call
 from tests.wire import STOCK, Client, fresh, mass
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 30.0
+RUNNING: set["Gateway"] = set()
 STOP_SECONDS = 15.0
 
 
@@ -66,6 +66,7 @@ class Gateway:
             self.process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._env, cwd=ROOT
             )
+        RUNNING.add(self)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("fixgw ready"), f"no ready line but {line!r}: {self.log.read_text()[-2000:]}"
@@ -79,6 +80,7 @@ class Gateway:
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.process = None
+        RUNNING.discard(self)
         for client in self._clients:
             client.close()
         return code

@@ -54,7 +54,7 @@ def test_the_reference_configuration_is_what_the_documents_say() -> None:
         (('sync = "full"', 'sync = "sometimes"'), "[journal] sync: "),
         (('sync = "full"', 'sink = "full"'), "[journal] sink: unknown key"),
         (("[limits]", "[limit]"), "limit: unknown table"),
-        (('host = "127.0.0.1"', 'host = "0.0.0.0"'), "[fix] host: 0.0.0.0 is not loopback"),
+        (('host = "127.0.0.1"', 'host = "0.0.0.0"'), "[fix] host: 0.0.0.0 is not 127.0.0.1"),
         (("port = 9878", "port = 98780"), "[fix] port: "),
         (('venue = "sandbox"', 'venue = "moon"'), "[[oms]] 1 venue: "),
         (("[[account]]\nid = 15\noms = 1", "[[account]]\nid = 15\noms = 2"), "there is no OMS 2"),

@@ -124,13 +124,11 @@ DEFAULT_DATA = Path("data")
 @sandbox.command()
 def fill(
     order_id: OrderId,
-    quantity: Annotated[str | None, typer.Argument(help="What is filled.")] = None,
+    quantity: Annotated[str, typer.Argument(help="What is filled.")],
     price: Annotated[str | None, typer.Option(help="Default: the order's own price.")] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Fill an order, in part or to its end."""
-    if quantity is None:
-        raise typer.BadParameter("a quantity is needed", param_hint="QUANTITY")
     last_px = None if price is None else _positive(price, "--price")
     _say(data, FillOrder(order_id, _positive(quantity, "QUANTITY"), last_px))
 

@@ -27,11 +27,11 @@ from fixgw.fix import settings as fix_settings
 from fixgw.fix.credentials import hash_problem
 from fixgw.fix.settings import SessionSettings
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = "127.0.0.1"
 
 Id = Annotated[int, Field(ge=1, le=10**18 - 1)]
 Word = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
-Port = Annotated[int, Field(ge=0, le=65_535)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class ConfigError(Exception):
@@ -357,8 +357,8 @@ def _check_session(session: SessionTable, users: Mapping[int, UserTable]) -> Ite
 
 
 def _check_fix(path: Path, fix: FixTable, sessions: tuple[_Table, ...]) -> Iterator[str]:
-    if fix.host not in LOOPBACK:
-        yield f"[fix] host: {fix.host} is not loopback, and QuickFIX must not meet bytes from elsewhere"
+    if fix.host != LOOPBACK:
+        yield f"[fix] host: {fix.host} is not {LOOPBACK}, and QuickFIX must not meet bytes from elsewhere"
     file = path.parent / fix.settings
     try:
         settings, problems = fix_settings.read(file)

@@ -24,8 +24,9 @@ class LineBuffer:
     `lost` counts the lines that could not be written.
     """
 
-    def __init__(self, file: IO[str], *, as_json: bool) -> None:
+    def __init__(self, file: IO[str], *, as_json: bool, with_requests: bool = True) -> None:
         self.as_json = as_json
+        self.with_requests = with_requests
         self._file = file
         self._lines: list[str] = []
         self._size = 0
@@ -47,12 +48,14 @@ class LineBuffer:
 
     def requests(self, lines: Iterable[Mapping[str, object]]) -> None:
         """Take one line for each request of a turn (any number), the short way: there are many of them."""
+        if not self.with_requests:
+            return
         if self.as_json:
             for line in lines:
                 self.msg(_encode(line).decode())
         else:
             for line in lines:
-                structlog.get_logger().info(**line)
+                structlog.get_logger().info(**{key: line[key] for key in line if key not in ("at", "level")})
 
     def flush(self) -> None:
         """Write what was gathered."""
@@ -95,7 +98,7 @@ def configure(
     """Send all log lines to `file` (default: stderr); "auto" is text on a terminal, JSON elsewhere."""
     file = sys.stderr if file is None else file
     text = log_format == "text" or (log_format == "auto" and file.isatty())
-    buffer = LineBuffer(file, as_json=not text)
+    buffer = LineBuffer(file, as_json=not text, with_requests=level in ("debug", "info"))
     processors: list[structlog.typing.Processor]
     if text:
         render = structlog.dev.ConsoleRenderer(colors=file.isatty())

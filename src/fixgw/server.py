@@ -116,6 +116,9 @@ def serve(config: Config, *, data: Path, fix_port: int, api_port: int) -> int:
         return _failed(str(error), EXIT_JOURNAL)
     except (UnavailableError, OSError) as error:
         return _failed(str(error), EXIT_UNAVAILABLE)
+    except Exception as error:
+        log.exception("our mistake")
+        return _failed(f"cannot start, by our own mistake: {error!r}", EXIT_INVARIANT)
     loop = Loop(gateway.desk, gateway.acceptor, gateway.link)
     loop.stop_on_signals()
     orders = sum(len(state.book) for state in gateway.desk.states.values())

@@ -51,6 +51,7 @@ def test_nobody_cancels_or_orders_without_a_logon(
     first, second = owner.rest(), owner.rest()
     owner.logout()
     way(thief)
+    thief.sent = owner.sent  # which anybody can find out by trying
     thief.send("D", *order("stolen"))
     thief.send("F", *cancel("stolen-c", first.cl_ord_id))
     thief.send("q", *mass("stolen-q"))

@@ -1,6 +1,8 @@
 """HeartBtInt(108), the timers that hang on it, and resends in pieces."""
 
+import socket
 import time
+from contextlib import suppress
 from threading import Thread
 
 import pytest
@@ -52,28 +54,45 @@ def test_heartbtint_within_the_bounds(connect: Connect, heartbeat: int) -> None:
     client.quiet()
 
 
-def test_timers_run_while_another_client_is_busy(stranger: Client, connect: Connect) -> None:
+def test_timers_run_while_another_client_is_busy(
+    clean_gateway: Gateway, stranger: Client, connect: Connect
+) -> None:
     """Cure: a client with HeartBtInt 5 gets its Heartbeat though another one never leaves the engine idle."""
-    busy, waiting = stranger, connect("TRADER38")
+    busy, waiting = connect("TRADER37"), connect("TRADER38")
+    busy.logon(reset=True)
     waiting.logon(reset=True, heartbeat=5)
     start = time.monotonic()
-    heard: list[str] = []
-
-    def listen() -> None:
-        heard.append(waiting.receive(8.0).type)
-
-    listener = Thread(target=listen)
-    listener.start()
-    number = 0
-    while listener.is_alive():
-        batch = range(number, number + 50)
-        number = batch.stop
-        busy.send_bytes(b"".join(busy.encode("F", cancel(f"b{one}", "no-such")) for one in batch))
-        for _ in batch:
-            assert busy.next().type == "9"
-    listener.join()
-    assert heard == ["0"]
+    flood = Thread(target=keep_busy, args=(busy, start + 8))
+    drain = Thread(target=read_away, args=(busy,))
+    flood.start()
+    drain.start()
+    heard = waiting.receive(8.0)
+    assert busy._socket is not None
+    busy._socket.shutdown(socket.SHUT_RDWR)
+    assert heard.type == "0"
     assert time.monotonic() - start < 7
+    flood.join()
+    drain.join()
+    undisturbed(stranger, clean_gateway)
+
+
+def keep_busy(client: Client, until: float) -> None:
+    """Send without a pause, until the connection is closed."""
+    number = 0
+    with suppress(OSError, AssertionError):
+        while time.monotonic() < until:
+            number += 50
+            batch = (client.encode("F", cancel(f"b{number - one}", "no-such")) for one in range(50))
+            client.send_bytes(b"".join(batch))
+
+
+def read_away(client: Client) -> None:
+    """Read without looking, until the connection is closed."""
+    connection = client._socket
+    assert connection is not None
+    with suppress(OSError):
+        while connection.recv(1 << 20):
+            pass
 
 
 def test_a_resend_request_in_pieces_with_one_msgseqnum(

@@ -151,6 +151,17 @@ def test_another_user_may_use_the_same_id(trader: Client, stranger: Client, coll
         client.quiet()
 
 
+def test_an_operator_cannot_use_an_id_of_the_user_he_enters_for(operator: Client, trader: Client) -> None:
+    """Refused if an open order of that user or account has it, also when an Operator enters for the user."""
+    a = trader.rest()
+    for names in (((1, 15), *user(37)), ((1, 14),)):
+        operator.send("D", *order(a.cl_ord_id, *names))
+        operator.expect(f"8|150=8|103=6|37={a.order_id}|39=0|{USED}")
+    operator.send("D", *order(a.cl_ord_id, (1, 16), *user(39)))
+    operator.expect("8|150=0|1=16")
+    trader.quiet()
+
+
 @pytest.mark.parametrize("msg_type", ["D", "F", "q"])
 def test_a_duplicate_says_nothing_of_orders_out_of_sight(
     trader: Client, stranger: Client, msg_type: str

@@ -250,3 +250,14 @@ def test_fills_are_reported_with_their_sums(gateway: Gateway, trader: Client) ->
     trader.expect(f"8|11={resting.cl_ord_id}|41=|150=F|39=2|32=6|31=100|151=0|14=10|6=96")
     assert gateway.say(FillOrder(number, Decimal(1))).errorcode == 101
     trader.quiet()
+
+
+def test_a_fill_of_a_market_order_needs_a_price(gateway: Gateway, trader: Client) -> None:
+    """A market order has no price of its own: its fill has to say one."""
+    cl_ord_id = fresh()
+    trader.send("D", *without(order(cl_ord_id, (40, "1")), 44))
+    number = int(trader.expect("8|150=0")[37])
+    assert gateway.say(FillOrder(number, Decimal(10))).errorcode == 100
+    trader.quiet()
+    assert gateway.say(FillOrder(number, Decimal(10), Decimal("99.5"))).errorcode == 0
+    trader.expect(f"8|11={cl_ord_id}|150=F|39=2|31=99.5|6=99.5|44=")

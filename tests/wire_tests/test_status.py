@@ -135,6 +135,19 @@ def test_a_status_request_that_contradicts_the_order(trader: Client) -> None:
     trader.expect("j|372=H|379=ask|380=0")
 
 
+def test_an_order_is_looked_for_on_the_oms_that_is_named(trader: Client) -> None:
+    """H: the OMS is a party with role 16, or SecurityExchange(207); both must agree; else the session's."""
+    a = trader.rest()
+    for named in (((207, "SANDBOX"),), user(37, 1), ((207, "SANDBOX"), *user(0, 1))):
+        trader.send("H", (11, a.cl_ord_id), (54, 1), *named)
+        trader.expect(f"8|150=I|37={a.order_id}|39=0")
+    for named in (((207, "ELSEWHERE"),), user(37, 2)):
+        trader.send("H", (11, a.cl_ord_id), (54, 1), *named)
+        trader.expect("8|150=I|37=NONE|39=8|103=5")
+    trader.send("H", (11, a.cl_ord_id), (54, 1), (207, "SANDBOX"), *user(37, 2))
+    trader.expect(f"j|372=H|379={a.cl_ord_id}|380=0|58=Invalid Request (errorcode 100): *")
+
+
 # Order Mass Status Request (AF)
 
 
@@ -305,3 +318,21 @@ def test_status_requests_change_nothing_and_use_no_id(trader: Client) -> None:
     trader.expect("8|911=0")
     trader.send("D", *without(order(x), 58))
     trader.expect(f"8|150=0|11={x}")
+
+
+def test_a_user_without_any_permission(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No permission: nothing, each message refused with code 20 in its own way."""
+    directory = tmp_path_factory.mktemp("none")
+    config = write_config(directory / "config", ('permissions = ["AccountReadOnly"]', "permissions = []"))
+    with Gateway(directory / "data", config) as gateway:
+        nobody = gateway.client("READER50")
+        for msg_type, fields, answer in (
+            ("H", ((11, "h"), (54, 1)), "j|372=H|379=h|380=6"),
+            ("AF", ((584, "af"), (585, "7")), "j|372=AF|379=af|380=6"),
+            ("D", order("d"), "8|150=8|103=0"),
+            ("F", cancel("f", "d"), "9|37=NONE|39=8|102=2"),
+            ("q", mass("q"), "r|531=0|532=99"),
+        ):
+            nobody.send(msg_type, *fields)
+            nobody.expect(f"{answer}|58=Not Authorized (errorcode 20): *")
+        nobody.quiet()

@@ -74,8 +74,8 @@ def contradiction(state: OmsState, ask: CancelOrder | OrderStatus, order: Order)
         return invalid(
             f"PartyID(448)={ask.owner_id} with PartyRole(452)=11 is not the order's user", Subject.USER
         )
-    instrument = state.directory.instruments[order.instrument_id]
-    if refusal := ask.instrument.contradiction(instrument):
+    instrument = state.directory.instruments.get(order.instrument_id)
+    if instrument is not None and (refusal := ask.instrument.contradiction(instrument)):
         return refusal
     if ask.side is not None and ask.side != order.side.value:
         return invalid(f"Side(54)={ask.side} is not the order's side {order.side.value}")

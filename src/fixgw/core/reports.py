@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from fixgw.core.errors import Refusal
-from fixgw.core.order import Code, Order, OrdStatus
+from fixgw.core.order import Code, Order
 from fixgw.core.requests import ClientRequest, Malformed, MassCancel, NewOrder
 
 
@@ -109,8 +109,3 @@ class BusinessReject(Struct, frozen=True, tag=True, array_like=True, gc=False):
 
 
 Report = Execution | OrderRefused | OrderState | CancelReject | MassCancelReport | BusinessReject
-
-
-def status_of(order: Order | None) -> OrdStatus:
-    """OrdStatus(39) for a report on `order`; Rejected where there is none (FIX 4.4, volume 4, appendix D)."""
-    return OrdStatus.REJECTED if order is None else order.status

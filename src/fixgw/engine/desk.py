@@ -105,8 +105,7 @@ class Desk:
             if session.pending_cancel is PendingCancelReports.ALWAYS
         }
         self._expiring: deque[tuple[OmsState, int]] = deque()
-        known = {name: reports for name, reports in loaded.outbox.items() if name in directory.sessions}
-        self.outbox = Outbox(loaded.sessions, known)
+        self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
         self.states = {oms_id: self._restored(oms_id, loaded) for oms_id in directory.omses}
 
     def _restored(self, oms_id: int, loaded: Loaded) -> OmsState:
@@ -210,6 +209,7 @@ class Desk:
         line: dict[str, object] = {
             "at": self._at,
             "event": "request",
+            "level": "info",
             "session": arrival.session,
             "msg_seq_num": arrival.msg_seq_num,
             "msg_type": arrival.msg_type,
@@ -226,7 +226,7 @@ class Desk:
         self._lines.append(line)
 
     def _line(self, event: str, **what: object) -> None:
-        self._lines.append({"at": self._at, "event": event, **what})
+        self._lines.append({"at": self._at, "event": event, "level": "info", **what})
 
     def _state_for(self, request: ClientRequest) -> OmsState:
         session = self._directory.sessions[request.session or ""]
@@ -384,7 +384,7 @@ class Desk:
             assigned.append(self.outbox.assign(session, door.numbers(session)[1], count))
         sending = {block.session for block in assigned}
         sessions |= sending
-        for session in sessions:
+        for session in sessions.intersection(self._directory.sessions):
             next_in, next_out = door.numbers(session)
             numbers = self.outbox.of(session)
             if session in sending:

@@ -1,7 +1,7 @@
 """The outbox: reports queued per session, and which outbound MsgSeqNum each of them will carry."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import islice
 
 from msgspec.structs import replace
@@ -11,11 +11,23 @@ from fixgw.journal.contract import Assigned, Queued, SessionNumbers
 
 
 class Outbox:
-    """The reports of all sessions that were queued and have no MsgSeqNum yet, and the sessions' numbers."""
+    """The reports of all sessions that were queued and have no MsgSeqNum yet, and the sessions' numbers.
 
-    def __init__(self, numbers: dict[str, SessionNumbers], waiting: dict[str, list[Report]]) -> None:
+    What is queued for a session that is not among the `configured` ones stays in the journal for the day
+    that it is configured again.
+    """
+
+    def __init__(
+        self,
+        numbers: dict[str, SessionNumbers],
+        waiting: dict[str, list[Report]],
+        configured: Container[str],
+    ) -> None:
         self.numbers = numbers
-        self._waiting = {name: deque(reports) for name, reports in waiting.items() if reports}
+        self._configured = configured
+        self._waiting = {
+            name: deque(reports) for name, reports in waiting.items() if reports and name in configured
+        }
         self._new: dict[str, list[Report]] = {}
 
     def __bool__(self) -> bool:
@@ -36,7 +48,8 @@ class Outbox:
             numbers = self.of(session)
             queued.append(Queued(session, numbers.queued, reports))
             self.numbers[session] = replace(numbers, queued=numbers.queued + len(reports))
-            self._waiting.setdefault(session, deque()).extend(reports)
+            if session in self._configured:
+                self._waiting.setdefault(session, deque()).extend(reports)
         self._new = {}
         return queued
 

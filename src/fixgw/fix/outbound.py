@@ -153,7 +153,8 @@ class Outbound:
         )
         constant = self._constant.get(key)
         if constant is None:
-            symbol = self._directory.instruments[order.instrument_id].symbol
+            instrument = self._directory.instruments.get(order.instrument_id)
+            symbol = "[N/A]" if instrument is None else instrument.symbol  # it is configured no more
             constant = (
                 f"1={order.account_id}\x0155={symbol}\x0148={order.instrument_id}\x0122=8\x01"
                 f"54={order.side}\x0140={order.ord_type}\x0159={order.time_in_force}\x01"

@@ -26,12 +26,10 @@ _OPTIONAL = frozenset(
         "SenderCompID",
         "TargetCompID",
         "DataDictionary",
-        "SocketAcceptPort",
         "SocketReuseAddress",
         "SocketNodelay",
         "SocketSendBufferSize",
         "SocketReceiveBufferSize",
-        "FileStorePath",
         "CheckCompID",
         "CheckLatency",
         "MaxLatency",
@@ -46,6 +44,7 @@ _OPTIONAL = frozenset(
         "SendRedundantResendRequests",
     }
 )
+_OURS = {"SocketAcceptPort": "[fix] port", "FileStorePath": "[gateway] data"}
 _CHECKED = (
     "ValidateLengthAndChecksum",
     "ValidateFieldsHaveValues",
@@ -124,6 +123,12 @@ def _problems(settings: SessionSettings) -> list[str]:
                 problems.append(f"{file}: {key}={value} must be {wanted}: {why}")
             elif key in _CHECKED and value != "Y":
                 problems.append(f"{file}: {key}={value} must be Y: malformed messages must not come through")
+            elif key in _OURS:
+                problems.append(
+                    f"{file}: {key} is set by fixgw itself, from {_OURS[key]} in the configuration"
+                )
+            elif key == "DataDictionary" and section is not settings.defaults:
+                problems.append(f"{file}: {key} belongs into [DEFAULT]: all sessions have the same")
             elif key not in _REQUIRED and key not in _OPTIONAL:
                 problems.append(f"{file}: {key} is not a setting of a fixgw session")
     if "DataDictionary" not in settings.defaults:

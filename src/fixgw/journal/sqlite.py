@@ -214,16 +214,6 @@ class SqliteJournal:
             meta.append(("sandbox", _encode(batch.sandbox)))
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta)
 
-    def forget_outbox(self, session: str, before_epoch: int, before_position: int) -> None:
-        """Drop what a session was sent in epochs that are over. Raises JournalError."""
-        try:
-            self._db.execute("DELETE FROM assigned WHERE session=? AND epoch<?", (session, before_epoch))
-            self._db.execute(
-                "DELETE FROM outbox WHERE session=? AND position+count<=?", (session, before_position)
-            )
-        except sqlite3.Error as error:
-            raise self._failed("write", error) from error
-
     def load(self, *, since: datetime, closed_max: int) -> Loaded:
         """What a start needs. Raises JournalError, also for content that cannot be read."""
         try:
