@@ -23,7 +23,6 @@ from tests.gateway import ROOT
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TABLES = {**config._TABLES, **config._LISTS}
 KEYS = [(table, key) for table, model in TABLES.items() for key in model.model_fields]
-NO_COMMENT = {("oms", "id"), ("account", "id"), ("account", "oms")}  # `id` and `oms` say what they are
 DASH = "–"
 
 Row = dict[str, str]
@@ -107,8 +106,6 @@ def test_the_reference_configuration_explains_every_key(table: str, key: str) ->
         (number for number, line in enumerate(lines[start:], start) if line.startswith(f"{key} =")), None
     )
     assert use is not None, f"{heading} {key} is not in the reference configuration"
-    if (table, key) in NO_COMMENT:
-        return
     above = next(
         line for line in reversed(lines[:use]) if not re.match(rf"[a-z_]+ =|{re.escape(heading)}", line)
     )

@@ -2,6 +2,7 @@
 
 import fcntl
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -148,6 +149,7 @@ def serve(config: Config, *, data: Path, fix_port: int, api_port: int) -> int:
 
 
 def _failed(why: str, code: int) -> int:
-    log.critical("failed", why=why)
-    print(f"fixgw: {why}", file=sys.stderr, flush=True)  # noqa: T201
+    with suppress(OSError):  # a full disk may be the very cause
+        log.critical("failed", why=why)
+        print(f"fixgw: {why}", file=sys.stderr, flush=True)  # noqa: T201
     return code

@@ -31,7 +31,6 @@ from fixgw.core.reports import (
     MassCancelReport,
     OrderRefused,
     Report,
-    status_of,
 )
 from fixgw.core.requests import FillOrder, OrderAnswer, RequestKind, TriggerOrder
 from fixgw.core.selector import CancelSelector
@@ -77,7 +76,7 @@ def brief(report: Report) -> str:
                 words.append(f"58={report.text}")
         case CancelReject():
             words = ["9", f"11={report.cl_ord_id}", f"41={report.orig_cl_ord_id}"]
-            words.append(f"39={status_of(report.order).value}")
+            words.append(f"39={report.order.status if report.order else 8}")
             words.append(str(report.refusal.failure or report.refusal.code.value))
         case MassCancelReport(refusal=None):
             words = ["r", f"11={report.request.cl_ord_id}", f"37={report.mass_cancel_id}"]
@@ -592,9 +591,3 @@ def test_default_scope_of_the_asking_session() -> None:
     bench = bench_of(order(1), order(2, user_id=COLLEAGUE), TRADER38={"default_scope": DefaultScope.OWN})
     bench.ask(mass_cancel(COLLEAGUE))
     assert told(bench)[0] == (ASKER, "r 11=q1 37=100 533=1 534=2/o2")
-
-
-def test_the_status_of_no_order_is_rejected() -> None:
-    """9 and 8 on no certain order carry 39=8 (FIX 4.4, volume 4, appendix D)."""
-    assert status_of(None) is OrdStatus.REJECTED
-    assert status_of(in_status(OrdStatus.EXPIRED)) is OrdStatus.EXPIRED

@@ -1,5 +1,6 @@
 """Messages on a connection that is bound to a session, but on which nobody ever gave a password."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from tests.gateway import Gateway
 from tests.traps.bare import LOGON, Bare, closed, half_open, leave, reframed, undisturbed
 from tests.traps.conftest import Connect
-from tests.wire import PATIENCE, Client, Pairs, cancel, mass, order, timestamp
+from tests.wire import PATIENCE, Client, Pairs, cancel, fresh, mass, order, timestamp
+
+Way = Callable[[Client], None]
 
 WRONG_PASSWORD = ((553, "TRADER37"), (554, "wrong"))
 
@@ -30,9 +33,8 @@ WAYS = pytest.mark.parametrize("way", [reset_left_open, logout_left_open])
 
 
 @WAYS
-def test_bare_an_order_reaches_the_application_without_a_logon(way: object) -> None:
+def test_bare_an_order_reaches_the_application_without_a_logon(way: Way) -> None:
     """Trap: QuickFIX hands over messages of a session that is not logged on."""
-    assert callable(way)
     with Bare("bare_printing") as bare:
         client = bare.client("TRADER37")
         way(client)
@@ -42,19 +44,18 @@ def test_bare_an_order_reaches_the_application_without_a_logon(way: object) -> N
 
 @WAYS
 def test_nobody_cancels_or_orders_without_a_logon(
-    clean_gateway: Gateway, stranger: Client, connect: Connect, way: object
+    clean_gateway: Gateway, stranger: Client, connect: Connect, way: Way
 ) -> None:
     """Cure: what comes before a Logon with a good password is not an order, a cancel or a mass cancel."""
-    assert callable(way)
     owner, thief = connect("TRADER37"), connect("TRADER37")
     owner.logon(reset=True)
     first, second = owner.rest(), owner.rest()
     owner.logout()
     way(thief)
     thief.sent = owner.sent  # which anybody can find out by trying
-    thief.send("D", *order("stolen"))
-    thief.send("F", *cancel("stolen-c", first.cl_ord_id))
-    thief.send("q", *mass("stolen-q"))
+    thief.send("D", *order(fresh("stolen")))
+    thief.send("F", *cancel(fresh("stolen"), first.cl_ord_id))
+    thief.send("q", *mass(fresh("stolen")))
     leave(thief)
     undisturbed(stranger, clean_gateway)
     assert owner.logon(reset=True).type == "A"
