@@ -16,7 +16,7 @@ from typer.main import get_command
 from fixgw import cli, config, server
 from fixgw.core.errors import ErrorCode, Failure, Refusal, Subject
 from fixgw.core.reports import BusinessReject
-from fixgw.fix import acceptor, inbound, outbound, settings
+from fixgw.fix import acceptor, application, inbound, outbound, settings
 from fixgw.fix.dictionary import SOH, load
 from tests.gateway import ROOT
 
@@ -182,6 +182,7 @@ READ_OR_WRITTEN = sorted(
         *tags_of(inbound),
         *tags_of(outbound),
         *tags_of(acceptor),
+        *tags_of(application),
         *map(int, inbound._NEW_ORDER_TAGS | inbound._SCOPE_TAGS | inbound._MAY_DIFFER),
     }
 )
@@ -278,7 +279,7 @@ def test_the_page_on_operations_has_every_exit_code() -> None:
     }
     constants = {
         name: value
-        for module in (acceptor, cli, server)
+        for module in (application, cli, server)
         for name, value in vars(module).items()
         if name.startswith("EXIT_")
     }

@@ -16,7 +16,8 @@ from fixgw.core.directory import Directory
 from fixgw.engine.desk import Desk, Limits
 from fixgw.engine.loop import Loop
 from fixgw.fix import dictionary, recovery
-from fixgw.fix.acceptor import EXIT_INVARIANT, EXIT_JOURNAL, Acceptor
+from fixgw.fix.acceptor import Acceptor
+from fixgw.fix.application import EXIT_INVARIANT, EXIT_JOURNAL
 from fixgw.fix.credentials import Credentials
 from fixgw.journal.contract import JournalError
 from fixgw.journal.sqlite import SqliteJournal

@@ -8,7 +8,7 @@ import quickfix
 
 from fixgw import server
 from fixgw.config import load
-from fixgw.fix.acceptor import Application
+from fixgw.fix.application import Application
 from fixgw.journal.contract import JournalError
 from tests.gateway import ROOT
 

@@ -4,7 +4,7 @@ import sys
 
 import quickfix
 
-from fixgw.fix.acceptor import Application
+from fixgw.fix.application import Application
 from fixgw.fix.credentials import Credentials, hash_password
 from tests.traps.bare import LOGON, Bare
 from tests.wire import Client, order

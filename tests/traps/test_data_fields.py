@@ -13,8 +13,7 @@ DATA_TAGS = sorted(tag for tag, field in STOCK.fields.items() if field.type == "
 SIGNATURE = 89  # the one whose length field, 93, is not the tag before it
 
 
-@pytest.mark.parametrize("drive", ["poll", "start"])
-@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize(("length", "drive"), [("-5", "start"), ("1000000000", "poll")])
 def test_bare_a_data_field_with_a_wrong_length_ends_the_process(length: str, drive: str) -> None:
     """Trap: a Logon from anybody with 95=-5 ends a QuickFIX acceptor with the stock dictionary."""
     with Bare("bare_acceptor", "stock", drive) as bare:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from fixgw.fix.acceptor import Application
+from fixgw.fix.application import Application
 from tests.gateway import ROOT
 from tests.traps.bare import LOGON, Bare, accepts, closed, silent, until_read
 from tests.wire import Client, order
@@ -50,7 +50,6 @@ def test_bare_an_exit_in_a_callback_ends_the_process_as_if_all_were_well() -> No
 @pytest.mark.parametrize(
     ("callback", "exception", "code"),
     [
-        ("fromAdmin", "ValueError", 70),
         ("onLogon", "FieldNotFound", 70),
         ("fromApp", "ValueError", 70),
         ("toAdmin", "KeyboardInterrupt", 70),

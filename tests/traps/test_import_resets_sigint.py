@@ -24,13 +24,6 @@ def test_bare_a_handler_set_before_the_import_is_gone() -> None:
         assert bare.ended() == -signal.SIGINT
 
 
-def test_the_gateway_stops_cleanly_on_sigint(tmp_path: Path) -> None:
-    """Cure: the handlers are installed after the import."""
-    with Gateway(tmp_path / "data") as gateway:
-        assert gateway.stop(signal.SIGINT) == 0
-        assert gateway.log_lines('"event":"stopped"')
-
-
 def test_bare_an_acceptor_that_nobody_refers_to_ends_the_process() -> None:
     """Trap: deleting an acceptor that was not stopped frees what its thread works on."""
     with Bare("bare_deleting") as bare:
@@ -104,8 +97,8 @@ def test_bare_a_file_log_holds_passwords() -> None:
         assert files_with(PASSWORD, bare.directory)
 
 
-def test_no_password_is_written_anywhere(tmp_path: Path) -> None:
-    """Cure: QuickFIX has no log, and ours and the data directory hold no password, right or wrong."""
+def test_the_gateway_stops_on_sigint_and_wrote_no_password_anywhere(tmp_path: Path) -> None:
+    """Cure: its handlers are installed after the import; QuickFIX has no log, and ours holds no password."""
     with Gateway(tmp_path / "data") as gateway:
         client = gateway.client("TRADER37")
         client.send("D", *order("x", (58, f"554={PASSWORD}")))
@@ -115,7 +108,8 @@ def test_no_password_is_written_anywhere(tmp_path: Path) -> None:
         assert wrong.logon().type == "5"
         wrong.close()
         assert gateway.log_lines("wrong password")
-    assert gateway.log.read_text()
+        assert gateway.stop(signal.SIGINT) == 0
+        assert gateway.log_lines('"event":"stopped"')
     assert not files_with("trader37-demo", tmp_path)
     assert PASSWORD not in gateway.log.read_text()
 
