@@ -229,6 +229,15 @@ def test_fields_that_are_the_order_s() -> None:
         assert contradiction(state(), request, order()) is None
 
 
+def test_an_instrument_that_is_configured_no_more() -> None:
+    """An order outlives its instrument's configuration: what cannot be compared contradicts nothing."""
+    left = order(1, instrument_id=99)
+    assert contradiction(state(), cancel(), left) is None
+    refusal = contradiction(state(), cancel(side="2"), left)
+    assert refusal is not None
+    assert refusal.detail.startswith("Side(54)=2")
+
+
 def test_what_contradicts_in_a_status_request() -> None:
     """H is held to the order's fields as F is."""
     refusal = contradiction(state(), order_status(side="2"), order())

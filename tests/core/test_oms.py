@@ -455,6 +455,28 @@ def test_a_cancel_whose_id_was_used_for_another_user() -> None:
     assert decision.refusal == failed("ClOrdID(11)=x was used before", Failure.DUPLICATE_CL_ORD_ID)
 
 
+@pytest.mark.parametrize(
+    ("user_id", "named", "order_id"),
+    [
+        (TRADER, {"order_id": 2}, 2),
+        (TRADER, {"order_id": None, "orig_cl_ord_id": "o2"}, 2),
+        (TRADER, {"order_id": 99}, None),
+        (TRADER, {"order_id": 2, "orig_cl_ord_id": "o1"}, None),
+        (READER, {"order_id": 2, "account_id": SHARED}, None),
+    ],
+)
+def test_a_duplicate_cancel_tells_the_order_that_it_meant(
+    user_id: int, named: dict[str, Any], order_id: int | None
+) -> None:
+    """9 has the real 39 of the order that the cancel is for, where that is certain and he may cancel it."""
+    held = state(order(1), in_status(OrdStatus.FILLED, 2))
+    request = cancel(user_id, cl_ord_id=USED, account_id=SHARED)
+    decision = decide(held, replace(request, **named), AT, 100)
+    (event,) = decision.events
+    assert isinstance(event, RequestRefused)
+    assert (event.order_id, event.refusal.failure) == (order_id, Failure.DUPLICATE_CL_ORD_ID)
+
+
 # q
 
 
@@ -604,6 +626,7 @@ LEAKS: list[tuple[str, Callable[..., Asking], dict[str, Any], dict[str, Any]]] =
         {"order_id": None, "orig_cl_ord_id": "o3", "owner_id": UNKNOWN_USER},
     ),
     ("F both ids", cancel, {"order_id": 3, "orig_cl_ord_id": "o1"}, {"order_id": 99, "orig_cl_ord_id": "o1"}),
+    ("F used id", cancel, {"cl_ord_id": "o1", "order_id": 3}, {"cl_ord_id": "o1", "order_id": 99}),
     ("F other id", cancel, {"orig_cl_ord_id": "o3"}, {"orig_cl_ord_id": "no"}),
     (
         "F own id in an account",

@@ -50,8 +50,7 @@ def test_bare_an_exit_in_a_callback_ends_the_process_as_if_all_were_well() -> No
 @pytest.mark.parametrize(
     ("callback", "exception", "code"),
     [
-        ("onLogon", "FieldNotFound", 70),
-        ("fromApp", "ValueError", 70),
+        ("fromApp", "FieldNotFound", 70),
         ("toAdmin", "KeyboardInterrupt", 70),
         ("onLogout", "SystemExit", 70),
         ("fromAdmin", "JournalError", 74),

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,7 @@ from tests.gateway import Gateway
 from tests.traps.bare import LOGON, Bare, accepts, closed, silent
 from tests.wire import order
 
-SIZE = 64 << 20  # bytes; a file of this length cannot grow when it is also the limit
-
-
-def fill_up(body: Path, process: subprocess.Popen[str]) -> None:
-    """Leave no room in a store's file of messages, and in no other file that is in use."""
-    os.truncate(body, SIZE)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (SIZE, SIZE))
+SIZE = 64 << 20  # bytes; a store's file that is as long as the limit, and longer than any other file
 
 
 def test_bare_a_lost_answer_is_a_false_that_nobody_sees() -> None:
@@ -30,7 +23,8 @@ def test_bare_a_lost_answer_is_a_false_that_nobody_sees() -> None:
         client.send("D", *order("x"))
         assert bare.line() == "True"
         assert client.next().type == "j"
-        fill_up(bare.directory / "FIX.4.4-FIXGW-TRADER37.body", bare.process)
+        os.truncate(bare.directory / "FIX.4.4-FIXGW-TRADER37.body", SIZE)
+        resource.prlimit(bare.process.pid, resource.RLIMIT_FSIZE, (SIZE, SIZE))
         client.send("D", *order("y"))
         assert bare.line() == "False"
         assert silent(client)
@@ -40,79 +34,78 @@ def test_bare_a_lost_answer_is_a_false_that_nobody_sees() -> None:
 def test_a_report_that_cannot_be_stored_stops_the_gateway(tmp_path: Path) -> None:
     """Cure: the gateway stops with a line that says why, and after the restart the client gets its report."""
     with Gateway(tmp_path / "data") as gateway:
-        loses_a_report(gateway)
-
-
-def loses_a_report(gateway: Gateway) -> None:
-    assert gateway.process is not None
-    client, neighbour = gateway.client("TRADER37"), gateway.client("TRADER39")
-    kept = neighbour.rest()
-    fill_up(gateway.data / "fix" / "FIX.4.4-FIXGW-TRADER37.body", gateway.process)
-    client.send("D", *order("x"))
-    assert gateway.process.wait(5) == 70
-    assert closed(client)
-    assert closed(neighbour)
-    stopped = gateway.log_lines('"event":"stopped"')
-    assert len(stopped) == 1
-    assert "TRADER37: QuickFIX could not store a report" in stopped[0]
-    restart(gateway)
-    assert client.logon().type == "A"
-    client.expect("8|11=x|150=0|43=Y")
-    client.quiet()
-    assert neighbour.logon().type == "A"
-    neighbour.send("H", (11, kept.cl_ord_id), (55, "BTC-USD"), (54, "1"))
-    neighbour.expect(f"8|37={kept.order_id}|39=0")
-
-
-@pytest.mark.parametrize("reset", [False, True], ids=["in-a-turn", "in-a-callback"])
-def test_a_journal_that_cannot_be_written_stops_the_gateway(tmp_path: Path, reset: bool) -> None:
-    """Cure: what is not committed is not told, and the gateway stops and says why."""
-    with Gateway(tmp_path / "data") as gateway:
-        loses_its_journal(gateway, reset)
-
-
-def loses_its_journal(gateway: Gateway, reset: bool) -> None:
-    assert gateway.process is not None
-    client = gateway.client("TRADER37")
-    kept = client.rest()
-    size = max(path.stat().st_size for path in (gateway.data / "journal.db-wal", gateway.log))
-    resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (size, size))
-    if reset:
-        fields = ((553, "TRADER37"), (554, "trader37-demo"), (141, "Y"))
-        client.send("A", *LOGON, *fields, seq_num=1)
-    else:
+        client, neighbour = gateway.client("TRADER37"), gateway.client("TRADER39")
+        kept = neighbour.rest()
+        os.truncate(gateway.data / "fix" / "FIX.4.4-FIXGW-TRADER37.body", SIZE)
+        allow(gateway, SIZE)
         client.send("D", *order("x"))
-    assert gateway.process.wait(5) == 74
-    with pytest.raises(ConnectionError):
-        client.receive()
-    assert not accepts(gateway.port)
-    assert "cannot write the journal" in gateway.log.read_text()
-    restart(gateway)
-    assert client.logon(reset=True).type == "A"
-    client.send("AF", (584, "s"), (585, "7"))
-    client.expect(f"8|37={kept.order_id}|911=1")
-    client.quiet()
+        assert closed(client)
+        assert closed(neighbour)
+        assert stopped(gateway) == 70
+        said = gateway.log_lines('"event":"stopped"')
+        assert len(said) == 1
+        assert "TRADER37: QuickFIX could not store a report" in said[0]
+        gateway.start()
+        assert client.logon().type == "A"
+        client.expect("8|11=x|150=0|43=Y")
+        client.quiet()
+        assert neighbour.logon().type == "A"
+        neighbour.send("H", (11, kept.cl_ord_id), (55, "BTC-USD"), (54, "1"))
+        neighbour.expect(f"8|37={kept.order_id}|39=0")
 
 
-def test_a_full_disk_stops_it_although_nothing_can_be_logged(tmp_path: Path) -> None:
-    """Cure: the exit code says what it was, when the log is on the disk that is full."""
+def test_a_journal_that_cannot_be_written_stops_the_gateway(tmp_path: Path) -> None:
+    """Cure: what is not committed is not told; the gateway stops, says why, and goes on after a restart."""
     with Gateway(tmp_path / "data") as gateway:
-        assert gateway.process is not None
+        client = gateway.client("TRADER37")
+        kept = client.rest()
+        allow(gateway, max(path.stat().st_size for path in (gateway.data / "journal.db-wal", gateway.log)))
+        client.send("D", *order("x"))
+        with pytest.raises(ConnectionError):
+            client.receive()
+        assert stopped(gateway) == 74
+        assert not accepts(gateway.port)
+        assert "cannot write the journal" in gateway.log.read_text()
+        gateway.start()
+        assert client.logon(reset=True).type == "A"
+        client.send("AF", (584, "s"), (585, "7"))
+        client.expect(f"8|37={kept.order_id}|911=1")
+        client.quiet()
+
+
+def test_it_stops_as_well_when_the_reset_of_a_session_cannot_be_written(tmp_path: Path) -> None:
+    """Cure: the one commit inside a callback ends the process in the same way."""
+    with Gateway(tmp_path / "data") as gateway:
+        client = gateway.client("TRADER37")
+        client.rest()
+        allow(gateway, max(path.stat().st_size for path in (gateway.data / "journal.db-wal", gateway.log)))
+        client.send("A", *LOGON, (553, "TRADER37"), (554, "trader37-demo"), (141, "Y"), seq_num=1)
+        with pytest.raises(ConnectionError):
+            client.receive()
+        assert stopped(gateway) == 74
+        assert "cannot write the journal" in gateway.log.read_text()
+
+
+def test_it_stops_as_well_when_nothing_can_be_logged(tmp_path: Path) -> None:
+    """Cure: the exit code still says what it was when the log is on the disk that is full."""
+    with Gateway(tmp_path / "data") as gateway:
         client = gateway.client("TRADER37")
         kept = client.rest()
         gateway.log_lines(kept.cl_ord_id)
-        size = gateway.log.stat().st_size
-        resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (size, size))
+        allow(gateway, gateway.log.stat().st_size)
         client.send("D", *order("x"))
-        assert gateway.process.wait(5) == 74
         assert closed(client)
-        restart(gateway)
-        assert client.logon(reset=True).type == "A"
+        assert stopped(gateway) == 74
 
 
-def restart(gateway: Gateway) -> None:
-    """Start it again after it stopped by itself."""
+def allow(gateway: Gateway, size: int) -> None:
+    """From now on no file of the gateway can become longer than `size` bytes."""
     assert gateway.process is not None
-    assert gateway.process.stdout is not None
-    gateway.process.stdout.close()
-    gateway.start()
+    resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (size, size))
+
+
+def stopped(gateway: Gateway) -> int:
+    """The exit code of a gateway that stops by itself; it can be started again."""
+    assert gateway.process is not None
+    gateway.process.wait(5)
+    return gateway.stop()

@@ -473,7 +473,7 @@ cfi_code = "IFXXXP"
 trading_session_id = "DAY"
 
 [[account]]
-id = 14
+id = 15
 """
 
 
@@ -483,7 +483,7 @@ def two_omses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     directory = tmp_path_factory.mktemp("omses")
     config = write_config(
         directory / "config",
-        ("[[account]]\nid = 14\n", OTHER_OMS),
+        ("[[account]]\nid = 15\n", OTHER_OMS),
         ("oms = [1]\naccounts = [14, 15]", "oms = [1, 2]\naccounts = [14, 15, 17]"),
     )
     with Gateway(directory / "data", config) as gateway:

@@ -55,7 +55,9 @@ def oms_problem(
     if isinstance(oms_id, Refusal):
         return oms_id
     if oms_id != state.oms.oms_id or oms_id not in user.oms_ids:
-        return not_found("the OMS is unknown", Subject.OMS)
+        name = request.oms
+        field = f"SecurityExchange(207)={name.name}" if name.name else f"PartyID(448)={name.oms_id}"
+        return not_found(f"{field} names no OMS of this user", Subject.OMS)
     return None
 
 

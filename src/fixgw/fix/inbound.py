@@ -292,9 +292,11 @@ class Inbound:
             party_id, *rest = entry.split(SOH)
             party = dict([part.split("=", 1) for part in rest[:2] if "=" in part])
             role = party.get("452")
+            if role is None:
+                raise _FieldError(invalid("PartyRole(452) is missing", Subject.USER))
             if role not in ("11", "16"):
                 raise _FieldError(
-                    invalid(f"PartyRole(452)={_shown(role or '')} is neither 11 nor 16", Subject.USER)
+                    invalid(f"PartyRole(452)={_shown(role)} is neither 11 nor 16", Subject.USER)
                 )
             if party.get("447") != "D":
                 raise _FieldError(invalid("PartyIDSource(447) is not D", Subject.USER))
