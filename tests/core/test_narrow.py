@@ -187,14 +187,16 @@ def test_an_oms_that_is_unknown_or_not_his() -> None:
     data = two_omses()
     here, there = state(reference_data=data), state(reference_data=data, oms_id=2)
     colleague = data.users[COLLEAGUE]
-    problems = [
-        oms_problem(here, mass_cancel(oms=OmsName(9)), data.users[TRADER]),
-        oms_problem(here, mass_cancel(oms=UNKNOWN_OMS), data.users[TRADER]),
-        oms_problem(here, mass_cancel(COLLEAGUE, oms=OmsName(2)), colleague),
-        oms_problem(there, mass_cancel(COLLEAGUE, oms=OmsName(2)), colleague),
-        oms_problem(there, mass_cancel(COLLEAGUE), colleague),
+    asked = [
+        (here, mass_cancel(oms=OmsName(9)), data.users[TRADER], "PartyID(448)=9"),
+        (here, mass_cancel(oms=UNKNOWN_OMS), data.users[TRADER], "SecurityExchange(207)=NOPE"),
+        (here, mass_cancel(COLLEAGUE, oms=OmsName(2)), colleague, "PartyID(448)=2"),
+        (there, mass_cancel(COLLEAGUE, oms=OmsName(2)), colleague, "PartyID(448)=2"),
+        (there, mass_cancel(COLLEAGUE, oms=OmsName(name="OTHER")), colleague, "SecurityExchange(207)=OTHER"),
     ]
-    assert problems == [Refusal(ErrorCode.RESOURCE_NOT_FOUND, "the OMS is unknown", Subject.OMS)] * 5
+    for held, request, asker, named in asked:
+        detail = f"{named} names no OMS of this user"
+        assert oms_problem(held, request, asker) == Refusal(ErrorCode.RESOURCE_NOT_FOUND, detail, Subject.OMS)
     assert oms_problem(there, mass_cancel(oms=OmsName(name="OTHER")), data.users[TRADER]) is None
 
 

@@ -166,7 +166,7 @@ def test_a_new_order_of_an_operator_wrong_in_every_way() -> None:
                 "unknown-name",
                 "PartyID(448)=999 with PartyRole(452)=11 is unknown",
             ),
-            ({"owner_id": TRADER}, 104, "unknown-name", "the OMS is unknown"),
+            ({"owner_id": TRADER}, 104, "unknown-name", "PartyID(448)=9 names no OMS of this user"),
             ({"oms": OmsName()}, 104, "unknown-name", "Symbol(55)=NOPE is unknown"),
             ({"instrument": InstrumentName("BTC-USD")}, 106, "unsupported-field", "MinQty(110)"),
         ],
@@ -368,7 +368,7 @@ def test_a_cancel_for_an_oms_that_is_unknown() -> None:
         cancel(oms=UNKNOWN_OMS, account_id=FOREIGN),
         [
             ({}, 20, "account-not-own", "Account(1)=16"),
-            ({"account_id": None}, 104, "unknown-name", "the OMS is unknown"),
+            ({"account_id": None}, 104, "unknown-name", "PartyID(448)=9 names no OMS of this user"),
         ],
     )
 
@@ -394,7 +394,7 @@ def test_a_cancel_of_an_operator_wrong_in_every_way() -> None:
         state(order(1)),
         cancel(OPERATOR, oms=UNKNOWN_OMS, order_id=99, account_id=UNKNOWN_ACCOUNT, owner_id=UNKNOWN_USER),
         [
-            ({}, 104, "unknown-name", "the OMS is unknown"),
+            ({}, 104, "unknown-name", "PartyID(448)=9 names no OMS of this user"),
             ({"oms": OmsName()}, 104, "unknown-name", "Account(1)=99 is unknown"),
             ({"account_id": SHARED}, 104, "unknown-name", "PartyID(448)=999"),
             ({"owner_id": TRADER}, 104, "unknown-order", "OrderID(37) names no order"),
@@ -499,7 +499,7 @@ def test_a_mass_cancel_wrong_in_every_way() -> None:
             ({"oms": UNKNOWN_OMS}, 100, "contradiction", "Symbol(55)=BTC-USD and SecurityID(48)=26"),
             ({"scope": Scope(ScopeType.INSTRUMENT, UNKNOWN_INSTRUMENT)}, 20, "account-not-own", "Account"),
             ({"account_id": None, "owner_id": COLLEAGUE}, 20, "user-not-self", "user 38 is not this user"),
-            ({"owner_id": None}, 104, "unknown-name", "the OMS is unknown"),
+            ({"owner_id": None}, 104, "unknown-name", "PartyID(448)=9 names no OMS of this user"),
             ({"oms": OmsName()}, 104, "unknown-name", "Symbol(55)=NOPE is unknown"),
             ({"scope": Scope(ScopeType.ALL)}, 106, "unsupported-field", "Side(54)=7"),
             ({"side": None}, 106, "unsupported-field", "MinQty(110)"),
