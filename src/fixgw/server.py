@@ -3,7 +3,7 @@
 import fcntl
 import sys
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import IO
@@ -60,7 +60,9 @@ class Gateway:
             closed_max=config.journal.closed_max,
         )
         self._journal = SqliteJournal(data / "journal.db", config.journal.sync)
-        loaded = self._journal.load(since=now - config.closed_for, closed_max=config.journal.closed_max)
+        loaded = self._journal.load(
+            since=now - max(config.closed_for, timedelta(days=1)), closed_max=config.journal.closed_max
+        )
         self.desk = Desk(directory, self._journal, loaded, limits, now, lines.requests)
         settings = config.fix_settings
         dictionary_path = (settings.path.parent / settings.defaults["DataDictionary"]).resolve()

@@ -1,6 +1,7 @@
 """Decisions: each kind of request wrong in several ways at once, mended from the first check to the last.
 
 The order of precedence is 100, 20, 104, 106, 101; a client order id that was used before comes ahead of all.
+More than 500 lines, because the tables of one order of precedence belong side by side.
 """
 
 import re

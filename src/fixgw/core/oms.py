@@ -96,7 +96,7 @@ def decide(state: OmsState, request: Asking, at: datetime, next_id: int) -> Deci
             return _new_order(state, request, user, at, next_id)
         case CancelOrder():
             return _cancel_order(state, request, user, at)
-        case MassCancel():
+        case _:
             return _mass_cancel(state, request, user, at, next_id)
 
 
@@ -149,16 +149,22 @@ def _new_order(state: OmsState, request: NewOrder, user: User, at: datetime, nex
     if account_id is None and (request.owner_id in (None, user.user_id)):
         account_id = user.default_account_id
     owner_id = user.user_id if request.owner_id is None else request.owner_id
+    oms = oms_problem(state, request, user)
+    if oms is not None and oms.code is ErrorCode.INVALID_REQUEST:
+        return refuse(request, oms, at, "contradiction")
+    if account_id is None:
+        missing = invalid("Account(1) is missing, and no default account applies", Subject.ACCOUNT)
+        return refuse(request, missing, at, "contradiction")
     named = _read_new_order(state, request, user, owner_id, account_id)
     if isinstance(named, Refusal) and named.code is ErrorCode.INVALID_REQUEST:
         return refuse(request, named, at, "contradiction")
-    if account_id is None:
-        raise AssertionError("an order without an account passed its check")
     ruling = permissions.may_enter(user, account_id, owner_id)
     if not ruling.allowed:
         return refuse(request, not_authorized(ruling.why), at, ruling.rule)
     if unknown := unknown_names(state, user, account_id, request.owner_id):
         return refuse(request, unknown, at, "unknown-name")
+    if oms is not None:
+        return refuse(request, oms, at, "unknown-name")
     if isinstance(named, Refusal):
         return refuse(request, named, at, "unknown-name")
     if request.unsupported is not None:
@@ -168,21 +174,14 @@ def _new_order(state: OmsState, request: NewOrder, user: User, at: datetime, nex
 
 
 def _read_new_order(
-    state: OmsState, request: NewOrder, user: User, owner_id: int, account_id: int | None
+    state: OmsState, request: NewOrder, user: User, owner_id: int, account_id: int
 ) -> Instrument | Refusal:
-    oms = oms_problem(state, request, user)
-    if oms is not None and oms.code is ErrorCode.INVALID_REQUEST:
-        return oms
-    if account_id is None:
-        return invalid("Account(1) is missing, and no default account applies", Subject.ACCOUNT)
     owner = state.users.get(owner_id)
     for_other = user.is_operator and owner is not None and owner is not user
     known = account_id in state.directory.accounts
     if for_other and owner is not None and known and account_id not in owner.account_ids:
         return invalid(f"Account(1)={account_id} is not an account of user {owner_id}", Subject.ACCOUNT)
-    named = state.directory.instrument(request.instrument, state.oms.oms_id)
-    wrong = isinstance(named, Refusal) and named.code is ErrorCode.INVALID_REQUEST
-    return named if wrong else oms or named
+    return state.directory.instrument(request.instrument, state.oms.oms_id)
 
 
 def _order(

@@ -24,7 +24,7 @@ def kind_of(request: Identified) -> RequestKind:
             return RequestKind.NEW_ORDER_SINGLE
         case CancelOrder():
             return RequestKind.ORDER_CANCEL_REQUEST
-        case MassCancel():
+        case _:
             return RequestKind.ORDER_MASS_CANCEL_REQUEST
 
 

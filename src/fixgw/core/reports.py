@@ -16,7 +16,6 @@ class ExecType(Code):
     NEW = "0"
     CANCELED = "4"
     PENDING_CANCEL = "6"
-    REJECTED = "8"
     EXPIRED = "C"
     RESTATED = "D"
     TRADE = "F"

@@ -141,7 +141,7 @@ class OrderAnswer(Struct, frozen=True, tag=True, array_like=True, gc=False):
 
 
 class FillOrder(Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """A fill on a venue. Without `last_px` the order's own price, or 1 where it has none."""
+    """A fill on a venue. Without `last_px` at the order's own price."""
 
     order_id: int
     last_qty: Decimal

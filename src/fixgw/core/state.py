@@ -139,7 +139,7 @@ def _change(order: Order, event: _OrderEvent) -> Order:
             return order.to_triggered(event.at)
         case OrderFilled():
             return order.to_filled(event.last_qty, event.last_px, event.at)
-        case OrderExpired():
+        case _:
             return order.to_expired(event.at)
 
 

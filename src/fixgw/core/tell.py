@@ -81,19 +81,15 @@ def _request_decided(
 def _refusal(state: OmsState, event: RequestRefused, next_exec_id: NextId) -> Report:
     request = event.request
     order = None if event.order_id is None else state.book.get(event.order_id)
-    kind = request.kind if isinstance(request, Malformed) else None
-    if isinstance(request, NewOrder) or kind is RequestKind.NEW_ORDER_SINGLE:
-        if not isinstance(request, NewOrder | Malformed):
-            raise AssertionError(request)
-        return OrderRefused(next_exec_id(), request, event.refusal, event.at, order)
-    if isinstance(request, CancelOrder) or kind is RequestKind.ORDER_CANCEL_REQUEST:
-        if not isinstance(request, CancelOrder | Malformed):
-            raise AssertionError(request)
-        orig = request.orig_cl_ord_id if order is None else order.cl_ord_id
-        return CancelReject(request.cl_ord_id, orig, order, event.refusal, event.at)
-    if not isinstance(request, MassCancel | Malformed):
-        raise AssertionError(request)
-    return MassCancelReport(0, request, event.at, event.refusal)
+    match request:
+        case NewOrder() | Malformed(kind=RequestKind.NEW_ORDER_SINGLE):
+            return OrderRefused(next_exec_id(), request, event.refusal, event.at, order)
+        case CancelOrder() | Malformed(kind=RequestKind.ORDER_CANCEL_REQUEST):
+            orig = request.orig_cl_ord_id if order is None else order.cl_ord_id
+            return CancelReject(request.cl_ord_id, orig, order, event.refusal, event.at)
+        case MassCancel() | Malformed():
+            return MassCancelReport(0, request, event.at, event.refusal)
+    raise AssertionError(request)
 
 
 def _accepted(
@@ -144,10 +140,10 @@ def _order_changed(
     requester = None if ref is None else ref.session
     if isinstance(event, OrderCanceled) and ref is not None and requester is not None:
         yield requester, _for_requester(ExecType.CANCELED, ref, after, event.at, exec_id)
-        if after.session not in (None, requester):
-            yield _to_owner(event, after, exec_id)
+        if after.session is not None and after.session != requester:
+            yield _to_owner(after.session, event, after, exec_id)
     elif not isinstance(event, CancelRefused) and after.session is not None:
-        yield _to_owner(event, after, exec_id)
+        yield _to_owner(after.session, event, after, exec_id)
     if ref is None or after.pending_cancel is not None:
         return
     if requester is not None and not isinstance(event, OrderCanceled):
@@ -163,9 +159,7 @@ def _order_changed(
             yield from _completed(state, progress, event)
 
 
-def _to_owner(event: _Change, order: Order, exec_id: int) -> Told:
-    if order.session is None:
-        raise AssertionError(order)
+def _to_owner(session: str, event: _Change, order: Order, exec_id: int) -> Told:
     match event:
         case OrderFilled():
             report = Execution(
@@ -183,7 +177,7 @@ def _to_owner(event: _Change, order: Order, exec_id: int) -> Told:
             report = Execution(ExecType.RESTATED, exec_id, order, order.cl_ord_id, event.at, text="triggered")
         case _:
             report = Execution(ExecType.CANCELED, exec_id, order, order.cl_ord_id, event.at, text=UNSOLICITED)
-    return order.session, report
+    return session, report
 
 
 def _for_requester(

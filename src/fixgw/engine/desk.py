@@ -70,6 +70,11 @@ class Limits(Struct, frozen=True):
     closed_max: int = 200_000
 
 
+def _can_mean(request: CancelOrder | OrderStatus, order: Order) -> bool:
+    """Whether a request that names `order` by its ClOrdID may mean it: then nothing older is looked for."""
+    return order.is_of(request.user_id) or order.account_id == request.account_id
+
+
 def _always(_: str, __: int) -> bool:
     """Pending Cancel is to be reported: no end is known yet."""
     return True
@@ -264,7 +269,7 @@ class Desk:
             order = self._journal.order(order_id)
             if order is not None and order.oms_id == oms_id:
                 state.recall((order,))
-        if name is not None and not book.is_known(name):
+        if name is not None and not any(_can_mean(request, order) for order in book.named(name)):
             state.recall(self._journal.orders_named(oms_id, name))
 
     def _apply(self, state: OmsState, request: ClientRequest, decision: Decision) -> Sequence[Event]:
