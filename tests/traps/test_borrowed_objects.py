@@ -33,7 +33,13 @@ def test_bare_two_session_ids_of_one_session_are_not_equal() -> None:
 def test_we_keep_text_and_nothing_else() -> None:
     """Cure: a callback reads what it needs as text; afterwards nobody but QuickFIX has its objects."""
     credentials = Credentials({NAME: (NAME, hash_password("secret"))})
-    application = Application(credentials, {NAME: 1}, on_reset=lambda _: None, is_sound=lambda _: True)
+    application = Application(
+        credentials,
+        {NAME: 1},
+        on_reset=lambda _: None,
+        is_sound=lambda _: True,
+        is_new=lambda _, __: True,
+    )
     session_id = quickfix.SessionID("FIX.4.4", "FIXGW", NAME)
     client = Client(0, NAME)
     logon = message_of(client.encode("A", (*LOGON, (553, NAME), (554, "secret"), (141, "Y"))))

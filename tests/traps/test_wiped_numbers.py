@@ -107,7 +107,6 @@ def test_the_same_from_a_client_that_is_logged_on(
     undisturbed(stranger, clean_gateway)
 
 
-@pytest.mark.xfail(strict=True, reason="the numbers alone do not tell; what QuickFIX sends does")
 def test_a_wipe_is_seen_although_the_numbers_are_as_before(
     clean_gateway: Gateway, stranger: Client, operator: Client, connect: Connect
 ) -> None:

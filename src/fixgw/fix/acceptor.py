@@ -74,8 +74,11 @@ class Acceptor:
         def is_sound(name: str) -> bool:
             return self._read_numbers(name) == self._seen[name]
 
+        def is_new(name: str, seq_num: int) -> bool:
+            return seq_num >= self._seen[name][1]
+
         self._reset = reset
-        self._application = Application(self._credentials, epochs, reset, is_sound)
+        self._application = Application(self._credentials, epochs, reset, is_sound, is_new)
         self._settings = quickfix.SessionSettings()
         try:
             self._settings.setFromString(self._settings_text)
@@ -130,14 +133,18 @@ class Acceptor:
         up.
         """
         numbers, seen = self._read_numbers(name), self._seen[name]
-        if numbers != seen:
+        wiped = name in self._application.wiped or numbers[1] < seen[1]
+        self._application.wiped.discard(name)
+        if numbers != seen or wiped:
             logged_on = name in self._application.logged_on
-            if numbers[1] < seen[1] and logged_on:
+            if wiped and logged_on:
                 log.warning(
                     "reset", session=name, why="a Logon with 141=Y that QuickFIX did not ask us about"
                 )
                 self._reset(name)
-            elif numbers[1] < seen[1] or not (logged_on or left):
+            elif wiped or not (logged_on or left):
+                if wiped:
+                    self._native[name].setNextSenderMsgSeqNum(1)
                 self._on_moved(name, self._native[name], *seen)
             self._seen[name] = self._read_numbers(name)
 

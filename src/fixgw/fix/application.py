@@ -61,6 +61,9 @@ class Application(quickfix.Application):
     """QuickFIX's callbacks. `epochs` are the sessions' epochs; `on_reset` commits a new one (a Logon with
     141=Y).
 
+    `is_sound` says whether a session's numbers are as we left them, `is_new` whether an outbound number was
+    not used before.
+
     QuickFIX can be brought to hand over messages of a connection that never logged on, so a message counts
     only when a Logon with good credentials went before it on its connection.
     """
@@ -71,15 +74,18 @@ class Application(quickfix.Application):
         epochs: dict[str, int],
         on_reset: Callable[[str], None],
         is_sound: Callable[[str], bool],
+        is_new: Callable[[str, int], bool],
     ) -> None:
         super().__init__()
         self._credentials = credentials
         self._epochs = epochs
         self._on_reset = on_reset
         self._is_sound = is_sound
+        self._is_new = is_new
         self.logged_on: set[str] = set()
         self.received: list[tuple[str, int, str]] = []
         self.left: list[str] = []
+        self.wiped: set[str] = set()
 
     @fenced
     def onCreate(self, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
@@ -101,10 +107,13 @@ class Application(quickfix.Application):
 
     @fenced
     def toAdmin(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
-        """A session message goes out; only a Reject is worth a line."""
-        if message.getHeader().getField(35) == "3":
+        """A session message goes out. An old number on a new one means that the store was wiped."""
+        name, header = _name(sessionID), message.getHeader()
+        if not header.isSetField(43) and not self._is_new(name, int(header.getField(34))):
+            self.wiped.add(name)
+        if header.getField(35) == "3":
             said = fields_of(_text(message), ref_seq_num=45, tag=371, why=58)
-            log.warning("rejected", session=_name(sessionID), **said)
+            log.warning("rejected", session=name, **said)
 
     def toApp(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
         """Called with the session's mutex held: nothing is done here, so there is nothing to fence."""
