@@ -154,8 +154,8 @@ def test_the_audit_trail_keeps_every_request_in_order(journal: SqliteJournal) ->
     """Who asked what, when, by which rule, and what came of it."""
     first = Entry(AT, "fix", "D", 1, 37, "own-account", 0, (OrderEntered(order(1)),), "TRADER37", 1, 2, "a1")
     second = Entry(AT, "fix", "F", 1, 37, "own-order", 0, (OrderCanceled(1, AT),), "TRADER37", 1, 3, "c1")
-    journal.commit(Batch(entries=[first]))
-    journal.commit(Batch(entries=[second]))
+    journal.commit(Batch(entries=[first], counters=Counters(2, 2), at=AT))
+    journal.commit(Batch(entries=[second], counters=Counters(2, 3), at=AT))
     kept = list(journal.entries())
     assert [(entry.kind, entry.cl_ord_id, list(entry.events)) for entry in kept] == [
         ("D", "a1", [OrderEntered(order(1))]),

@@ -37,7 +37,8 @@ CACHE_KIB = 8_192  # the pages at the end of every table, where nearly all write
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
-CREATE TABLE turn (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, entries BLOB NOT NULL);
+CREATE TABLE turn (
+    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, counters BLOB NOT NULL, entries BLOB NOT NULL);
 CREATE TABLE orders (
     order_id INTEGER PRIMARY KEY, oms_id INTEGER NOT NULL, cl_ord_id TEXT, is_open INTEGER NOT NULL,
     entered_at INTEGER NOT NULL, body BLOB NOT NULL, canceled_at INTEGER);
@@ -50,8 +51,8 @@ CREATE TABLE used_id (
 CREATE TABLE mass_cancel (mass_cancel_id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE session (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE outbox (
-    session TEXT NOT NULL, position INTEGER NOT NULL, count INTEGER NOT NULL, reports BLOB NOT NULL,
-    PRIMARY KEY (session, position)) WITHOUT ROWID;
+    session TEXT NOT NULL, position INTEGER NOT NULL, count INTEGER NOT NULL, epoch INTEGER,
+    first_seq_num INTEGER, reports BLOB NOT NULL, PRIMARY KEY (session, position)) WITHOUT ROWID;
 CREATE TABLE assigned (
     session TEXT NOT NULL, epoch INTEGER NOT NULL, first_seq_num INTEGER NOT NULL, position INTEGER NOT NULL,
     count INTEGER NOT NULL, PRIMARY KEY (session, epoch, first_seq_num)) WITHOUT ROWID;
@@ -136,6 +137,7 @@ class SqliteJournal:
             self._db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES_MAX}")
             self._prepare()
             self._checkpoints = _Checkpoints(path)
+            self._clean_stop: bool | None = None  # not known: the first commit writes it
         except sqlite3.Error as error:
             raise self._failed("open", error) from error
 
@@ -158,6 +160,7 @@ class SqliteJournal:
             db.execute("BEGIN")
             self._write(batch)
             db.execute("COMMIT")
+            self._clean_stop = batch.clean_stop
             self._checkpoints.after_commit()
         except sqlite3.Error as error:
             if db.in_transaction:
@@ -166,9 +169,10 @@ class SqliteJournal:
 
     def _write(self, batch: Batch) -> None:
         db = self._db
-        if batch.entries:
-            at = _micros(batch.entries[0].at)
-            db.execute("INSERT INTO turn VALUES (NULL,?,?)", (at, _encode(batch.entries)))
+        if batch.counters is not None:
+            at = 0 if batch.at is None else _micros(batch.at)
+            row4 = (at, _encode(batch.counters), _encode(batch.entries))
+            db.execute("INSERT INTO turn VALUES (NULL,?,?,?)", row4)
         if batch.orders:
             db.executemany(
                 "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL) ON CONFLICT (order_id) DO UPDATE SET "
@@ -188,10 +192,20 @@ class SqliteJournal:
                 "DO UPDATE SET used_at=excluded.used_at, body=excluded.body",
                 map(_used_row, batch.used_ids),
             )
+        blocks = {block.session: block for block in batch.assigned}
         for queued in batch.queued:
-            row = (queued.session, queued.position, len(queued.reports), _encode(queued.reports))
-            db.execute("INSERT INTO outbox VALUES (?,?,?,?)", row)
-        for block in batch.assigned:
+            session, position, count = queued.session, queued.position, len(queued.reports)
+            block = blocks.get(session)
+            epoch = first_seq_num = None
+            if block is not None and (block.position, block.count) == (position, count):
+                epoch, first_seq_num = (
+                    block.epoch,
+                    block.first_seq_num,
+                )  # the usual case: queued and sent at once
+                del blocks[session]
+            row6 = (session, position, count, epoch, first_seq_num, _encode(queued.reports))
+            db.execute("INSERT INTO outbox VALUES (?,?,?,?,?,?)", row6)
+        for block in blocks.values():
             row5 = (block.session, block.epoch, block.first_seq_num, block.position, block.count)
             db.execute("INSERT INTO assigned VALUES (?,?,?,?,?)", row5)
         for numbers in batch.sessions:
@@ -206,13 +220,14 @@ class SqliteJournal:
                 self._db.execute(
                     "INSERT OR REPLACE INTO mass_cancel VALUES (?,?)", (row.mass_cancel_id, _encode(row))
                 )
-        meta: list[tuple[str, bytes]] = [("clean_stop", _encode(batch.clean_stop))]
+        meta: list[tuple[str, bytes]] = []
+        if batch.clean_stop is not self._clean_stop:
+            meta.append(("clean_stop", _encode(batch.clean_stop)))
         meta.extend((f"day_start {oms_id}", _encode(start)) for oms_id, start in batch.day_starts)
-        if batch.counters is not None:
-            meta.append(("counters", _encode(batch.counters)))
         if batch.sandbox is not None:
             meta.append(("sandbox", _encode(batch.sandbox)))
-        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta)
+        if meta:
+            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta)
 
     def load(self, *, since: datetime, closed_max: int) -> Loaded:
         """What a start needs. Raises JournalError, also for content that cannot be read."""
@@ -234,7 +249,7 @@ class SqliteJournal:
             db.execute(_USED), since, closed_max, lambda row: UsedId(row[2], row[3], _use(row[1]))
         )
         opened = list(_shared(db.execute("SELECT body FROM orders WHERE is_open ORDER BY order_id")))
-        counters = meta.get("counters")
+        counters = db.execute("SELECT counters FROM turn ORDER BY seq DESC LIMIT 1").fetchone()
         sandbox = meta.get("sandbox")
         return Loaded(
             orders=closed + opened,
@@ -247,7 +262,7 @@ class SqliteJournal:
                 for key, value in meta.items()
                 if key.startswith("day_start ")
             },
-            counters=Counters() if counters is None else _counters(counters),
+            counters=Counters() if counters is None else _counters(counters[0]),
             sandbox=SandboxState() if sandbox is None else _sandbox(sandbox),
             clean_stop="clean_stop" not in meta or bool(msgspec.msgpack.decode(meta["clean_stop"])),
             complete=all_orders and all_used,
@@ -267,7 +282,9 @@ class SqliteJournal:
         """The reports that carry the MsgSeqNum `seq_num` or a higher one, with it. Raises JournalError."""
         blocks = self._query(
             "SELECT first_seq_num, position, count FROM assigned "
-            "WHERE session=? AND epoch=? AND first_seq_num+count>? ORDER BY first_seq_num",
+            "WHERE session=?1 AND epoch=?2 AND first_seq_num+count>?3 "
+            "UNION ALL SELECT first_seq_num, position, count FROM outbox "
+            "WHERE session=?1 AND epoch=?2 AND first_seq_num+count>?3 ORDER BY first_seq_num",
             (session, epoch, seq_num),
         )
         if not blocks:
