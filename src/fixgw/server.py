@@ -1,8 +1,8 @@
 """Puts the parts of the gateway together and runs them: what `fixgw serve` does."""
 
 import fcntl
+import os
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -152,7 +152,10 @@ def serve(config: Config, *, data: Path, fix_port: int, api_port: int) -> int:
 
 
 def _failed(why: str, code: int) -> int:
-    with suppress(OSError):  # a full disk may be the very cause
+    try:
         log.critical("failed", why=why)
         print(f"fixgw: {why}", file=sys.stderr, flush=True)  # noqa: T201
+        sys.stderr.flush()
+    except OSError:  # a full disk may be the very cause; Python itself would make 120 of the exit code
+        os._exit(code)
     return code

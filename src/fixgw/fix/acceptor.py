@@ -171,18 +171,15 @@ class Acceptor:
 
         While the client is away QuickFIX stores and counts them, and the client asks for them at its return.
         """
-        native, session_id = self._native[session], self._ids[session]
+        native = self._native[session]
         if native.getExpectedSenderNum() != first_seq_num:
             die(f"{session}: next MsgSeqNum is {native.getExpectedSenderNum()}, journaled is {first_seq_num}")
-        profile = self._directory.sessions[session]
-        send = quickfix.Session.sendToTarget
+        profile, render = self._directory.sessions[session], self._outbound.render
+        send, new_message = native.send, quickfix.Message
         for report in reports:
-            body, has_groups = self._outbound.render(report, profile)
+            body, has_groups = render(report, profile)
             raw = f"8={BEGIN_STRING}\x019=0\x01{body}10=000\x01"
-            message = (
-                quickfix.Message(raw, self._dictionary, False) if has_groups else quickfix.Message(raw, False)
-            )
-            if not send(message, session_id):
+            if not send(new_message(raw, self._dictionary, False) if has_groups else new_message(raw, False)):
                 die(f"{session}: QuickFIX could not store a report")
         if native.getExpectedSenderNum() != first_seq_num + len(reports):
             die(f"{session}: QuickFIX did not count the reports that it took")

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from fixgw.core.directory import Directory, Session
 from fixgw.core.errors import ErrorCode, Failure, Refusal, Subject
-from fixgw.core.order import Order, OrdStatus
+from fixgw.core.order import ZERO, Order, OrdStatus
 from fixgw.core.reports import (
     BusinessReject,
     CancelReject,
@@ -106,7 +106,7 @@ def _time(at: datetime) -> str:
 
 
 def _number(value: Decimal) -> str:
-    return format(value, "f")
+    return "0" if value is ZERO else format(value, "f")
 
 
 def _avg_px(order: Order) -> str:
