@@ -65,13 +65,11 @@ class Gateway:
         )
         self.desk = Desk(directory, self._journal, loaded, limits, now, lines.requests)
         settings = config.fix_settings
-        dictionary_path = (settings.path.parent / settings.defaults["DataDictionary"]).resolve()
         self.acceptor = Acceptor(
             directory,
             settings,
             Credentials(config.credentials()),
-            dictionary.load(dictionary_path),
-            dictionary_path=dictionary_path,
+            dictionary.load(settings.dictionary),
             port=fix_port,
             store=data / "fix",
         )

@@ -329,18 +329,14 @@ class Desk:
     def _command(self, said: VenueRequest | SandboxCommand) -> Refusal | None:
         if not isinstance(said, SandboxCommand):
             return self._venue_said(said, "link")
-        if isinstance(said, RefuseCancel) and all(
-            state.book.get(said.order_id) is None for state in self.states.values()
-        ):
+        if isinstance(said, RefuseCancel) and self._state_of(said.order_id) is None:
             return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
         for answer in self._sandbox.told(said, self.states.values()):
             self._venue_said(answer, "link")
         return None
 
     def _venue_said(self, said: VenueRequest, door: str) -> Refusal | None:
-        state = next(
-            (state for state in self.states.values() if state.book.get(said.order_id) is not None), None
-        )
+        state = self._state_of(said.order_id)
         if state is None:
             return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
         try:
@@ -354,6 +350,10 @@ class Desk:
         self._enter(door, type(said).__name__, state, (event,), said)
         self._line("venue", said=type(said).__name__, order_id=said.order_id)
         return None
+
+    def _state_of(self, order_id: int) -> OmsState | None:
+        """The state of the OMS that knows this order."""
+        return next((state for state in self.states.values() if state.book.get(order_id) is not None), None)
 
     def _enter(
         self,

@@ -37,7 +37,6 @@ class Acceptor:
         credentials: Credentials,
         dictionary: Dictionary,
         *,
-        dictionary_path: Path,
         port: int,
         store: Path,
     ) -> None:
@@ -45,7 +44,7 @@ class Acceptor:
         self._inbound = Inbound(dictionary)
         self._outbound = Outbound(directory)
         self._credentials = credentials
-        self._dictionary = quickfix.DataDictionary(str(dictionary_path))
+        self._dictionary = quickfix.DataDictionary(str(settings.dictionary))
         self._settings_text = settings.render(port=port, store=store)
         self._ids = {
             name: quickfix.SessionID(BEGIN_STRING, settings.of(name, "SenderCompID") or "", name)
@@ -72,7 +71,7 @@ class Acceptor:
             self._seen[name] = (1, 1)
 
         def is_sound(name: str) -> bool:
-            return self._read_numbers(name) == self._seen[name]
+            return self.numbers(name) == self._seen[name]
 
         def is_new(name: str, seq_num: int) -> bool:
             return seq_num >= self._seen[name][1]
@@ -97,7 +96,7 @@ class Acceptor:
         """Open the port. Raises OSError when it cannot be opened."""
         if self._acceptor is None:
             raise AssertionError("open comes after create")
-        self._seen = {name: self._read_numbers(name) for name in self._native}
+        self._seen = {name: self.numbers(name) for name in self._native}
         self._to_guard.extend(self._native)
         try:
             self._acceptor.poll()
@@ -132,7 +131,7 @@ class Acceptor:
         store wiped, has reset its session. `left` says that the session has just logged off: its numbers went
         up.
         """
-        numbers, seen = self._read_numbers(name), self._seen[name]
+        numbers, seen = self.numbers(name), self._seen[name]
         wiped = name in self._application.wiped or numbers[1] < seen[1]
         self._application.wiped.discard(name)
         if numbers != seen or wiped:
@@ -146,11 +145,7 @@ class Acceptor:
                 if wiped:
                     self._native[name].setNextSenderMsgSeqNum(1)
                 self._on_moved(name, self._native[name], *seen)
-            self._seen[name] = self._read_numbers(name)
-
-    def _read_numbers(self, name: str) -> tuple[int, int]:
-        native = self._native[name]
-        return native.getExpectedTargetNum(), native.getExpectedSenderNum()
+            self._seen[name] = self.numbers(name)
 
     def _arrival(self, name: str, epoch: int, raw: str) -> Arrival | None:
         session = self._directory.sessions[name]
@@ -164,7 +159,8 @@ class Acceptor:
 
     def numbers(self, session: str) -> tuple[int, int]:
         """The next inbound and the next outbound MsgSeqNum of `session`."""
-        return self._read_numbers(session)
+        native = self._native[session]
+        return native.getExpectedTargetNum(), native.getExpectedSenderNum()
 
     def send(self, session: str, reports: Sequence[Report], first_seq_num: int) -> None:
         """Send `reports` (any number) with the numbers from `first_seq_num` on; ends the process if it fails.
@@ -183,7 +179,7 @@ class Acceptor:
                 die(f"{session}: QuickFIX could not store a report")
         if native.getExpectedSenderNum() != first_seq_num + len(reports):
             die(f"{session}: QuickFIX did not count the reports that it took")
-        self._seen[session] = self._read_numbers(session)
+        self._seen[session] = self.numbers(session)
 
     def keep_time(self) -> None:
         """Let the sessions look at the clock: QuickFIX does so only in a poll that found nothing to do."""

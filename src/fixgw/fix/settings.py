@@ -64,14 +64,18 @@ class SessionSettings(Struct, frozen=True):
         """The value of `setting` for the session `name`, its own or the default; None when there is none."""
         return self.sessions.get(name, {}).get(setting, self.defaults.get(setting))
 
+    @property
+    def dictionary(self) -> Path:
+        """The data dictionary that all sessions have; it is named relative to the file."""
+        return (self.path.parent / self.defaults["DataDictionary"]).resolve()
+
     def render(self, *, port: int, store: Path) -> str:
         """The settings as QuickFIX gets them: with our port, store and dictionary, and what must be."""
         fixed = {key: value for key, (value, _) in _REQUIRED.items()}
-        dictionary = (self.path.parent / self.defaults["DataDictionary"]).resolve()
         fixed |= {
             "SocketAcceptPort": str(port),
             "FileStorePath": str(store),
-            "DataDictionary": str(dictionary),
+            "DataDictionary": str(self.dictionary),
         }
         lines = ["[DEFAULT]", *_lines({**self.defaults, **fixed})]
         for settings in self.sessions.values():
