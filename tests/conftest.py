@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway import RUNNING, Gateway, edit_session, write_config
+from tests.rig import Rig
 from tests.wire import Client
 
 
@@ -73,3 +74,26 @@ def operator(clean_gateway: Gateway) -> Client:
 def reader(clean_gateway: Gateway) -> Client:
     """User 50, AccountReadOnly, account 14."""
     return clean_gateway.ready("READER50")
+
+
+@pytest.fixture(scope="module")
+def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Rig]]:
+    """One goes through all the crashes of a file; there is another one only after a failed test."""
+    made = [Rig(tmp_path_factory.mktemp("rig"))]
+    yield made
+    for rig in made:
+        rig.kill()
+
+
+@pytest.fixture
+def rig(rigs: list[Rig], tmp_path: Path) -> Rig:
+    """A gateway that can be made to fail, with a few orders in it and nothing on its way."""
+    rig = rigs[-1]
+    if not rig.is_sound or rig.gateway.process is None:
+        rig.kill()
+        rig = Rig(tmp_path)
+        rigs.append(rig)
+    rig.trader.enter(5)
+    rig.trader.drain()
+    rig.is_sound = False
+    return rig

@@ -1,5 +1,6 @@
-"""A real gateway for tests: `fixgw serve` in a process, on a free port and a directory of its own."""
+"""A real gateway for tests: `fixgw serve` and its engine, on a free port and a directory of their own."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -7,6 +8,8 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 
@@ -20,11 +23,19 @@ RUNNING: set["Gateway"] = set()
 STOP_SECONDS = 15.0
 
 
+_ports = count(20_000 + 5_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) + os.getpid() % 4_000)
+
+
 def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on now, and that neither the kernel nor a test beside this one takes."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def write_config(directory: Path, *edits: tuple[str, str], cfg: tuple[tuple[str, str], ...] = ()) -> Path:
@@ -45,10 +56,38 @@ def edit_session(comp_id: str, line: str) -> tuple[str, str]:
     return f'comp_id = "{comp_id}"\n', f'comp_id = "{comp_id}"\n{line}\n'
 
 
-class Gateway:
-    """A gateway process; a context manager that stops it, and asserts that it stopped cleanly."""
+def is_running(pid: int) -> bool:
+    """Whether this process runs; one that has ended and is not waited for by its parent does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
-    def __init__(self, data: Path, config: Path | None = None, env: dict[str, str] | None = None) -> None:
+
+def until(condition: Callable[[], bool], seconds: float = STOP_SECONDS) -> None:
+    """Wait until `condition` holds; fails when it does not within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.01)
+
+
+class Gateway:
+    """The supervisor's process and its engine's; a context manager that stops them, and asserts that they
+    stopped cleanly.
+
+    `process` is the supervisor, `engine` the engine's id. `command` stands in for `python -m fixgw`.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        config: Path | None = None,
+        env: dict[str, str] | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "fixgw"),
+    ) -> None:
+        self.command = command
         self.data = data
         self.config = config or ROOT / "config" / "gateway.toml"
         self.port = free_port()
@@ -60,17 +99,41 @@ class Gateway:
 
     def start(self) -> "Gateway":
         """Start it and wait for its ready line."""
-        command = [sys.executable, "-m", "fixgw", "serve", "--config", str(self.config)]
+        self.launch()
+        self.until_ready()
+        return self
+
+    def launch(self, **env: str) -> None:
+        """Start it, with `env` added to its environment, and do not wait."""
+        command = [*self.command, "serve", "--config", str(self.config)]
         command += ["--data", str(self.data), "--fix-port", str(self.port)]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._env, cwd=ROOT
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env={**self._env, **env}, cwd=ROOT
             )
         RUNNING.add(self)
+
+    def first_line(self) -> str:
+        """What it says first on stdout: the ready line, or nothing when it ends before."""
+        assert self.process is not None
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        return self.process.stdout.readline()
+
+    def until_ready(self) -> None:
+        """Wait for the next ready line: of a start, or of a restart after `kill_engine`."""
+        line = self.first_line()
         assert line.startswith("fixgw ready"), f"no ready line but {line!r}: {self.log.read_text()[-2000:]}"
-        return self
+
+    @property
+    def engine(self) -> int:
+        """The process id of the engine; of the last one when none runs."""
+        return int((self.data / "lock").read_text())
+
+    def ended(self) -> int:
+        """Wait until it has ended by itself; the exit code, negative for the signal that ended it."""
+        assert self.process is not None
+        self.process.wait(STOP_SECONDS)
+        return self.stop()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it with a signal; the exit code."""
@@ -86,8 +149,26 @@ class Gateway:
         return code
 
     def kill(self) -> None:
-        """kill -9."""
+        """kill -9: everything is gone at once."""
         self.stop(signal.SIGKILL)
+        until(self._is_free)
+
+    def _is_free(self) -> bool:
+        """Whether nobody has the data directory."""
+        try:
+            with (self.data / "lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return True
+        except BlockingIOError:
+            return False
+        return True
+
+    def kill_engine(self, number: int = signal.SIGKILL) -> None:
+        """kill -9 of the engine alone, which the supervisor starts again; see `until_ready`."""
+        pid = self.engine
+        os.kill(pid, number)
+        until(lambda: not is_running(pid))
 
     def __enter__(self) -> "Gateway":
         return self.start()

@@ -156,6 +156,13 @@ def test_a_library_that_stays_in_its_package(library: str, package: str) -> None
     assert {name for name in importers if not is_within(name, package)} == set()
 
 
+def test_the_supervisor_loads_no_quickfix() -> None:
+    """The supervisor must outlive whatever QuickFIX does: it has none of it, not through others either."""
+    reached = reachable("fixgw.supervisor")
+    assert {"fixgw.watch", "fixgw.child", "fixgw.config"} <= reached
+    assert not [name for name in reached if "quickfix" in imports_of(name)]
+
+
 def test_nothing_is_imported_by_its_name_in_a_string() -> None:
     """An import that the walker cannot see would be none of these rules' business: there is none."""
     for name, path in MODULES.items():

@@ -68,6 +68,11 @@ def test_the_reference_configuration_is_what_the_documents_say() -> None:
         (('symbol = "ETH-USD"', 'symbol = "BTC-USD"'), "BTC-USD on OMS 1 is there 2 times"),
         (('product = "12"', 'product = "perp"'), "[[instrument]] 27 product: "),
         (edit_session("TRADER38", 'dialect = "loose"'), "[[session]] TRADER38 dialect: "),
+        (
+            ('comp_id = "TRADER39"', 'comp_id = "FIXGW-WATCH"'),
+            "[[session]] FIXGW-WATCH comp_id: the supervisor",
+        ),
+        (("hang_seconds = 30", "hang_seconds = 0"), "[supervisor] hang_seconds: "),
     ],
 )
 def test_a_mistake_is_said_by_name(tmp_path: Path, edit: tuple[str, str], said: str) -> None:
@@ -90,7 +95,7 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         ("port = 9878", "port = -1"),
         ("accounts = [14, 15]", "accounts = [14, 99]"),
         ('venue = "sandbox"', 'venue = "moon"'),
-        cfg=(("MaxLatency=120", "MaxLatncy=120"),),
+        cfg=(("CheckLatency=N", "MaxLatncy=120"),),
     )
     said = problems(path)
     assert all(part in said for part in ("[fix] port", "[[user]] 37", "[[oms]] 1 venue", "MaxLatncy"))

@@ -1,5 +1,6 @@
 """The desk with a real journal and a door that only remembers: order, once, committed before it is told."""
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,11 +9,20 @@ import pytest
 
 from fixgw.config import load
 from fixgw.core.errors import Refusal
-from fixgw.core.reports import CancelReject, Execution, MassCancelReport, OrderRefused, Report
+from fixgw.core.reports import (
+    Again,
+    CancelReject,
+    Execution,
+    MassCancelReport,
+    OrderRefused,
+    Outgoing,
+    Report,
+)
 from fixgw.core.requests import ClientRequest
 from fixgw.engine import desk as desk_module
-from fixgw.engine.desk import Arrival, Command, Desk, Limits
+from fixgw.engine.desk import Desk
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
+from fixgw.engine.turn import Arrival, Command, Limits, Line
 from fixgw.fix import dictionary
 from fixgw.fix.inbound import Inbound
 from fixgw.journal.contract import Batch, SandboxState
@@ -29,16 +39,30 @@ class Door:
     def __init__(self) -> None:
         self.next_out: dict[str, int] = {}
         self.sent: list[tuple[str, int, Report]] = []
+        self.again: list[Report] = []
+        self.away: set[str] = set()
+        self.resets: list[tuple[str, int]] = []
 
     def numbers(self, session: str) -> tuple[int, int]:
         """Inbound numbers are not looked at here."""
         return 1, self.next_out.get(session, 1)
 
-    def send(self, session: str, reports: Sequence[Report], first_seq_num: int) -> None:
-        """Take the reports."""
+    def send(self, session: str, reports: Sequence[Outgoing], first_seq_num: int) -> None:
+        """Take the reports; those from an earlier epoch without their mark."""
         assert first_seq_num == self.next_out.get(session, 1)
-        self.sent += [(session, first_seq_num + place, report) for place, report in enumerate(reports)]
+        self.again += [report.report for report in reports if isinstance(report, Again)]
+        plain = [report.report if isinstance(report, Again) else report for report in reports]
+        self.sent += [(session, first_seq_num + place, report) for place, report in enumerate(plain)]
         self.next_out[session] = first_seq_num + len(reports)
+
+    def is_away(self, session: str) -> bool:
+        """Whether a test says so."""
+        return session in self.away
+
+    def reset(self, session: str, epoch: int) -> None:
+        """Begin anew."""
+        self.next_out[session] = 1
+        self.resets.append((session, epoch))
 
     def take(self) -> list[Report]:
         """What was sent since the last call."""
@@ -55,7 +79,7 @@ class Bench:
         self.limits = limits
         self.journal = SqliteJournal(directory / "journal.db", "normal")
         self.door = Door()
-        self.lines: list[dict[str, object]] = []
+        self.lines: list[Line] = []
         self.inbound = Inbound(dictionary.load(ROOT / "spec" / "FIX44.xml"))
         self.clients: dict[str, Client] = {}
         self.restart()
@@ -76,6 +100,12 @@ class Bench:
         """Ask in a turn of its own; what is told in that turn."""
         self.desk.turn(self.door, [self.arrival(msg_type, fields, name)], [], now)
         return self.door.take()
+
+    def settle(self, at: datetime) -> None:
+        """Wait until the journal can be asked about everything up to `at`."""
+        deadline = time.monotonic() + 5
+        while self.journal.settled < at and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def say(self, said: HoldCancels | ReleaseCancels | RefuseCancel) -> list[Report]:
         """Tell the sandbox; what is told in that turn."""
@@ -101,13 +131,13 @@ def test_a_request_that_was_seen_is_not_applied_again(bench: Bench) -> None:
     bench.restart()
     bench.desk.turn(bench.door, [arrival], [], NOW)
     assert bench.door.take() == []
-    assert [line["event"] for line in bench.lines].count("seen before") == 2
+    assert [line["event"] for line in bench.lines if isinstance(line, dict)].count("seen before") == 2
 
 
 def test_a_request_taken_before_a_reset_is_still_answered(bench: Bench) -> None:
     """A new epoch begins between the callback and the turn: the request of the old one is not lost."""
     arrival = bench.arrival("D", order("a1"))
-    assert bench.desk.new_epoch("TRADER37") == arrival.epoch + 1
+    assert bench.desk.epochs.begin("TRADER37", NOW) == arrival.epoch + 1
     bench.desk.turn(bench.door, [arrival], [], NOW)
     [entered] = bench.door.take()
     assert isinstance(entered, Execution)
@@ -136,6 +166,11 @@ def test_what_memory_forgot_is_asked_of_the_journal(tmp_path: Path) -> None:
     for name in ("a1", "a2", "a3"):
         bench.ask("D", order(name))
         bench.ask("F", cancel(f"c-{name}", name))
+    later = NOW + timedelta(seconds=1)
+    bench.ask("D", order("a4"), now=later)
+    assert bench.desk.states[1].book.get(1) is not None  # the journal cannot be asked about it yet
+    bench.settle(later)
+    bench.ask("D", order("a5"), now=later)
     assert bench.desk.states[1].book.get(1) is None
     by_name = bench.ask("F", cancel("c4", "a1"))[0]
     assert isinstance(by_name, CancelReject)
@@ -208,13 +243,13 @@ def test_day_orders_expire_in_portions(tmp_path: Path) -> None:
     for place in range(5):
         bench.ask("D", order(f"a{place}"))
     tomorrow = NOW + timedelta(days=1)
-    assert bench.desk.is_day_over(tomorrow)
+    assert bench.desk.is_due(tomorrow)
     expired = []
     for _ in range(3):
         bench.desk.turn(bench.door, [], [], tomorrow)
         expired.append(len(bench.door.take()))
     assert expired == [2, 2, 1]
-    assert not bench.desk.is_day_over(tomorrow)
-    assert not bench.desk.is_day_over(NOW)
+    assert not bench.desk.is_due(tomorrow)
+    assert not bench.desk.is_due(NOW)
     assert not bench.desk.has_work
     bench.journal.close()

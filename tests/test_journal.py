@@ -1,10 +1,12 @@
 """The SQLite journal: what is committed is loaded again, as a whole or not at all."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
@@ -15,6 +17,7 @@ from fixgw.core.order import CancelRef, Order, OrdStatus, OrdType, Side, TimeInF
 from fixgw.core.reports import ExecType, Execution
 from fixgw.core.requests import MassCancel, RequestKind
 from fixgw.core.scope import Scope, ScopeType
+from fixgw.journal import fold
 from fixgw.journal.contract import (
     Assigned,
     Batch,
@@ -60,6 +63,13 @@ def order(order_id: int, **changes: object) -> Order:
 def report(number: int) -> Execution:
     """A report that names its number."""
     return Execution(ExecType.NEW, number, order(number), f"a{number}", AT)
+
+
+def settle(journal: SqliteJournal, at: datetime) -> None:
+    """Wait until what was committed before or at `at` can be asked for."""
+    deadline = time.monotonic() + 5
+    while journal.settled < at and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -114,7 +124,9 @@ def test_everything_of_a_batch_is_loaded_again(journal: SqliteJournal) -> None:
     assert loaded.day_starts == {1: AT}
     assert (loaded.counters, loaded.sandbox) == (Counters(5, 6), SandboxState(holds=True, refusing={2: "no"}))
     assert not loaded.clean_stop
-    assert journal.assigned_from("TRADER37", 2, 1) == [(8, report(1))]
+    assert journal.assigned_from("TRADER37", 2, 1) == [Assigned("TRADER37", 2, 8, 0, 1)]
+    assert journal.reports("TRADER37", 0, 2) == [report(1), report(2)]
+    assert journal.reports("TRADER37", 2, 5) == [report(3)]
     assert journal.assigned_from("TRADER37", 1, 1) == []
 
 
@@ -124,19 +136,21 @@ def test_a_cancel_beside_the_body_is_read_as_the_order_it_makes(journal: SqliteJ
     later = AT + timedelta(minutes=1)
     journal.commit(Batch(canceled=[1], at=later))
     canceled = order(1).to_canceled(later)
+    settle(journal, later)
     assert journal.order(1) == canceled
     assert journal.orders_named(1, "a1") == [canceled]
     assert journal.load(since=SINCE, closed_max=10).orders == [canceled, order(2)]
 
 
 def test_a_batch_is_durable_as_a_whole_or_not_at_all(journal: SqliteJournal) -> None:
-    """The commit fails in its last part: nothing of it is there."""
-    journal.commit(Batch(assigned=[Assigned("T", 1, 1, 0, 1)]))
-    with pytest.raises(JournalError, match="cannot write the journal"):
-        journal.commit(Batch(orders=[order(1)], assigned=[Assigned("T", 1, 1, 0, 1)]))
-    assert journal.order(1) is None
+    """The disk is full in the middle of a commit: nothing of it is there, and there is room for less."""
     journal.commit(Batch(orders=[order(1)]))
-    assert journal.order(1) == order(1)
+    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+    journal._db.execute(f"PRAGMA max_page_count={pages + 3}")
+    with pytest.raises(JournalError, match=r"cannot write the journal .* full"):
+        journal.commit(Batch(orders=[order(number) for number in range(2, 500)]))
+    journal.commit(Batch(orders=[order(500)]))
+    assert journal.load(since=SINCE, closed_max=10).orders == [order(1), order(500)]
 
 
 def test_a_start_loads_the_newest_closed_orders_and_says_when_there_are_more(journal: SqliteJournal) -> None:
@@ -178,3 +192,25 @@ def test_a_file_that_is_no_journal_is_refused(path: Path) -> None:
     path.write_bytes(b"this is no database" * 1_000)
     with pytest.raises(JournalError, match="cannot open the journal"):
         SqliteJournal(path)
+
+
+@pytest.mark.parametrize(("sync", "expected"), [("normal", ["on disk", "folded"]), ("full", ["folded"])])
+def test_the_state_has_no_turn_that_the_disk_has_not(
+    path: Path, monkeypatch: pytest.MonkeyPatch, sync: Literal["normal", "full"], expected: list[str]
+) -> None:
+    """A loss of power may take turns from the journal, but none of those that the state was made from."""
+    done: list[str] = []
+    original = fold.fold
+
+    def noted(db: sqlite3.Connection, after: int, last: int) -> None:
+        done.append("folded")
+        original(db, after, last)
+
+    journal = SqliteJournal(path, sync)
+    journal.commit(Batch(orders=[order(1)]))
+    monkeypatch.setattr(fold, "fold", noted)
+    monkeypatch.setattr("os.fsync", lambda _: done.append("on disk"))
+    journal._fold.catch_up()
+    assert done == expected
+    monkeypatch.undo()
+    journal.close()

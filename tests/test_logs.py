@@ -6,7 +6,7 @@ from pathlib import Path
 
 import structlog
 
-from fixgw.logs import LineBuffer, configure
+from fixgw.logs import configure
 from tests.gateway import Gateway
 from tests.wire import Client, cancel, order
 
@@ -72,13 +72,25 @@ def test_what_cannot_be_encoded_is_written_all_the_same() -> None:
 
 
 def test_a_log_that_cannot_be_written_counts_what_it_lost() -> None:
-    """The journal is the record: a full disk under the log must not stop a cancel."""
+    """The journal is the record: a full disk under the log must not stop a cancel; later it is said."""
 
-    class Full(io.StringIO):
-        def write(self, _: str) -> int:
-            raise OSError("no space left on device")
+    class Disk(io.StringIO):
+        is_full = True
 
-    buffer = LineBuffer(Full(), as_json=True)
+        def write(self, text: str) -> int:
+            if self.is_full:
+                raise OSError("no space left on device")
+            return super().write(text)
+
+    file = Disk()
+    buffer = configure("json", "info", file)
     buffer.requests([{"event": "request"}, {"event": "request"}])
     buffer.flush()
     assert buffer.lost == 2
+    file.is_full = False
+    for _ in range(3):
+        buffer.requests([{"event": "request"}])
+        buffer.flush()
+    said = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [line["event"] for line in said] == ["request", "lines lost", "request", "request"]
+    assert said[1]["count"] == 2

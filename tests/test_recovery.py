@@ -1,12 +1,14 @@
 """After a crash QuickFIX's numbers and store are mended from the journal; ends of day are passed once."""
 
 import shutil
-import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
+import pytest
+from msgspec.structs import replace
 
-from fixgw.journal.contract import SessionNumbers
+from fixgw.journal.contract import Batch
+from fixgw.journal.sqlite import SqliteJournal
 from tests.gateway import Gateway, write_config
 from tests.wire import Client, cancel, order
 
@@ -48,16 +50,38 @@ def test_a_message_that_was_counted_but_not_committed_comes_again(tmp_path: Path
     Here the request itself was committed, so what comes again is told that its id was used before.
     """
     gateway, trader = crashed(tmp_path)
-    with sqlite3.connect(tmp_path / "data" / "journal.db") as db:
-        (body,) = db.execute("SELECT body FROM session WHERE name='TRADER37'").fetchone()
-        numbers = msgspec.msgpack.decode(body, type=SessionNumbers)
-        behind = msgspec.structs.replace(numbers, next_in=numbers.next_in - 1, last_in=numbers.last_in - 1)
-        db.execute("UPDATE session SET body=? WHERE name='TRADER37'", (msgspec.msgpack.encode(behind),))
-    db.close()
+    journal = SqliteJournal(tmp_path / "data" / "journal.db")
+    loaded = journal.load(since=datetime.now(UTC), closed_max=10)
+    numbers = loaded.sessions["TRADER37"]
+    behind = replace(numbers, next_in=numbers.next_in - 1, last_in=numbers.last_in - 1)
+    journal.commit(Batch(sessions=[behind], counters=loaded.counters))
+    journal.close()
     gateway.start()
     assert trader.logon().type == "A"
     answer = trader.next()
     assert (answer.type, answer[11], answer[102]) == ("9", "c1", "6")
+    assert gateway.stop() == 0
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["after-a-clean-stop", "on-the-first-day"])
+def test_the_first_request_of_a_run_is_not_lost_in_a_crash(tmp_path: Path, first: bool) -> None:
+    """Counted by QuickFIX, killed before the first commit: the clean stop before that says nothing."""
+    gateway = Gateway(tmp_path / "data").start()
+    trader = gateway.client("TRADER37", logon=False)
+    if not first:
+        assert trader.logon().type == "A"
+        trader.logout()
+        assert gateway.stop() == 0
+        gateway.start()
+    assert trader.logon().type == "A"
+    trader.encode("D", order("a1"))  # the client has sent it
+    gateway.kill()
+    numbers = next((tmp_path / "data" / "fix").glob("*TRADER37*.seqnums"))
+    out, _, _ = numbers.read_text().partition(" : ")
+    numbers.write_text(f"{out} : {trader.sent:010}")  # and QuickFIX had counted it
+    gateway.start()
+    assert trader.logon().type == "A"
+    assert trader.next()[11] == "a1"
     assert gateway.stop() == 0
 
 
@@ -85,17 +109,12 @@ def test_a_day_order_expires_once_and_its_id_is_free_again(tmp_path: Path) -> No
     trader.logout()
     assert gateway.stop() == 0
     # the same data under a configuration whose day ended a moment ago: as if a night had passed
-    with sqlite3.connect(tmp_path / "data" / "journal.db") as db:
-        rows = db.execute("SELECT order_id, body FROM orders").fetchall()
-        for order_id, body in rows:
-            fields = msgspec.msgpack.decode(body)
-            position = next(i for i, value in enumerate(fields) if hasattr(value, "year"))
-            fields[position] = fields[position].replace(year=fields[position].year - 1)
-            db.execute(
-                "UPDATE orders SET body=?, entered_at=0 WHERE order_id=?",
-                (msgspec.msgpack.encode(fields), order_id),
-            )
-    db.close()
+    journal = SqliteJournal(tmp_path / "data" / "journal.db")
+    loaded = journal.load(since=datetime.now(UTC), closed_max=10)
+    last_year = timedelta(days=365)
+    orders = [replace(order, entered_at=order.entered_at - last_year) for order in loaded.orders]
+    journal.commit(Batch(orders=orders, counters=loaded.counters, clean_stop=True))
+    journal.close()
     gateway.start()
     assert trader.logon().type == "A"
     expired = trader.next()

@@ -41,9 +41,9 @@ out = Console(highlight=False)
 
 @dataclass(frozen=True)
 class Server:
-    """A running contestant."""
+    """A running contestant; `pid` is the process that does the work."""
 
-    process: subprocess.Popen[str]
+    pid: int
     port: int
     bare: bool
 
@@ -55,7 +55,7 @@ class Server:
 
     def resident_bytes(self) -> int:
         """What the process holds in memory."""
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * 4096
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * 4096
 
 
 @contextmanager
@@ -64,29 +64,37 @@ def bare(mode: str) -> Iterator[Server]:
     command = [sys.executable, str(ROOT / "scripts" / "bench" / "bare.py"), "--mode", mode]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline() if process.stdout is not None else ""
-        yield Server(process, int(line.split()[1]), True)
+        yield Server(process.pid, int(line.split()[1]), True)
         process.terminate()
 
 
 @contextmanager
 def gateway(sync: str) -> Iterator[Server]:
     """fixgw with the reference configuration but for `journal.sync`, on a directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="fixgw-bench-") as directory:
-        root = Path(directory)
-        toml = (ROOT / "config" / "gateway.toml").read_text()
-        (root / "gateway.toml").write_text(toml.replace('sync = "full"', f'sync = "{sync}"'))
-        cfg = (ROOT / "config" / "quickfix.cfg").read_text()
-        (root / "quickfix.cfg").write_text(cfg.replace("../spec/", f"{ROOT}/spec/"))
-        port = free_port()
-        command = [sys.executable, "-m", "fixgw", "serve", "--config", str(root / "gateway.toml")]
-        command += ["--data", str(root / "data"), "--fix-port", str(port)]
-        with (root / "log").open("w") as log:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        with process:
-            if process.stdout is None or not process.stdout.readline():
-                raise RuntimeError((root / "log").read_text())
-            yield Server(process, port, False)
-            process.terminate()
+    with (
+        tempfile.TemporaryDirectory(prefix="fixgw-bench-") as directory,
+        gateway_in(Path(directory), sync) as one,
+    ):
+        yield one
+
+
+@contextmanager
+def gateway_in(root: Path, sync: str) -> Iterator[Server]:
+    """The same on the data directory `root`/data; its log is `root`/log. Raises RuntimeError with the log."""
+    toml = (ROOT / "config" / "gateway.toml").read_text()
+    (root / "gateway.toml").write_text(toml.replace('sync = "full"', f'sync = "{sync}"'))
+    cfg = (ROOT / "config" / "quickfix.cfg").read_text()
+    (root / "quickfix.cfg").write_text(cfg.replace("../spec/", f"{ROOT}/spec/"))
+    port = free_port()
+    command = [sys.executable, "-m", "fixgw", "serve", "--config", str(root / "gateway.toml")]
+    command += ["--data", str(root / "data"), "--fix-port", str(port)]
+    with (root / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    with process:
+        if process.stdout is None or not process.stdout.readline():
+            raise RuntimeError((root / "log").read_text())
+        yield Server(int((root / "data" / "lock").read_text()), port, False)
+        process.terminate()
 
 
 CONTESTANTS: dict[str, Callable[[], AbstractContextManager[Server]]] = {

@@ -8,24 +8,27 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fixgw import __version__
+from fixgw import __version__, supervised, supervisor
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
+from fixgw.engine.turn import ResetSession
+from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
 from fixgw.explain import explain
 from fixgw.fix import decode as decoding
 from fixgw.fix import dictionary
 from fixgw.fix.credentials import hash_password
+from fixgw.journal_commands import journal
 from fixgw.link import LinkError, Said, call
-
-EXIT_CONFIG = 78  # EX_CONFIG
-EXIT_REFUSED = 1
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="A FIX 4.4 gateway that translates cancels."
 )
 sandbox = typer.Typer(no_args_is_help=True, help="Tell the sandbox venue of a running gateway what to do.")
+session = typer.Typer(no_args_is_help=True, help="Look after the FIX sessions of a running gateway.")
 app.add_typer(sandbox, name="sandbox")
+app.add_typer(session, name="session")
+app.add_typer(journal, name="journal")
 
 WIDTH = None if sys.stdout.isatty() else 160  # a pipe or a file has no width of its own
 
@@ -34,6 +37,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The configuration file.")]
 DataDir = Annotated[Path | None, typer.Option("--data", help="The data directory; overrides the file.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the file.")]
 DEFAULT_CONFIG = Path("config/gateway.toml")
 
 
@@ -54,12 +58,31 @@ def _plain(text: str) -> str:
 
 @app.command()
 def serve(
-    config: ConfigFile = DEFAULT_CONFIG,
-    data: DataDir = None,
-    fix_port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the file.")] = None,
-    api_port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the file.")] = None,
+    config: ConfigFile = DEFAULT_CONFIG, data: DataDir = None, fix_port: Port = None, api_port: Port = None
 ) -> None:
-    """Run the gateway until SIGINT or SIGTERM."""
+    """Run the gateway until SIGINT or SIGTERM: the engine, and the supervisor that watches it."""
+    settings = _load(config)
+    given = {"--config": config, "--data": data, "--fix-port": fix_port, "--api-port": api_port}
+    options = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+    raise typer.Exit(
+        supervisor.supervise(
+            settings,
+            [*supervisor.ENGINE, *options],
+            fix_port=settings.fix.port if fix_port is None else fix_port,
+        )
+    )
+
+
+@app.command(hidden=True)
+def engine(
+    config: ConfigFile = DEFAULT_CONFIG, data: DataDir = None, fix_port: Port = None, api_port: Port = None
+) -> None:
+    """Run the engine alone: what `serve` starts, and nobody else can."""
+    try:
+        told = supervised.begin()
+    except supervised.SupervisionError as error:
+        err.print(_plain(str(error)))
+        raise typer.Exit(EXIT_REFUSED) from None
     from fixgw.server import serve as run  # QuickFIX is loaded only where it is needed
 
     settings = _load(config)
@@ -69,6 +92,8 @@ def serve(
             data=settings.data if data is None else data.resolve(),
             fix_port=settings.fix.port if fix_port is None else fix_port,
             api_port=settings.api.port if api_port is None else api_port,
+            watch_secret=told.secret,
+            is_orphan=supervised.is_orphan,
         )
     )
 
@@ -155,6 +180,15 @@ def refuse(order_id: OrderId, reason: Annotated[str, typer.Argument()], data: Da
 def trigger(order_id: OrderId, data: Data = DEFAULT_DATA) -> None:
     """Trigger a stop order."""
     _say(data, TriggerOrder(order_id))
+
+
+@session.command()
+def reset(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The client's CompID.")],
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Log a client out and have its sequence numbers begin anew at 1; the client must do the same."""
+    _say(data, ResetSession(name))
 
 
 def _positive(text: str, name: str) -> Decimal:

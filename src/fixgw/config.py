@@ -25,7 +25,7 @@ from fixgw.core.directory import (
 )
 from fixgw.fix import settings as fix_settings
 from fixgw.fix.credentials import hash_problem
-from fixgw.fix.settings import SessionSettings
+from fixgw.fix.settings import WATCH_SESSION, SessionSettings
 
 LOOPBACK = "127.0.0.1"
 
@@ -79,6 +79,15 @@ class LimitsTable(_Table):
     """[limits]: how much one turn of the engine does, in reports."""
 
     reports_per_turn: Annotated[int, Field(ge=1, le=5_000)] = 500
+
+
+class SupervisorTable(_Table):
+    """[supervisor]: when the engine counts as hanging, and when starting it again is given up."""
+
+    hang_seconds: Annotated[int, Field(ge=2, le=600)] = 30
+    start_seconds: Annotated[int, Field(ge=1, le=3_600)] = 60
+    crashes_max: Annotated[int, Field(ge=1, le=100)] = 5
+    crashes_seconds: Annotated[int, Field(ge=10, le=86_400)] = 600
 
 
 class LogTable(_Table):
@@ -141,6 +150,7 @@ class SessionTable(_Table):
     pending_cancel: PendingCancelReports = PendingCancelReports.WHEN_PENDING
     affected_orders_max: Annotated[int, Field(ge=0, le=1_000)] = 100
     max_status_reports: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    reset_at: time | Literal["never"] = "never"
 
 
 _TABLES: dict[str, type[_Table]] = {
@@ -149,6 +159,7 @@ _TABLES: dict[str, type[_Table]] = {
     "api": ApiTable,
     "journal": JournalTable,
     "limits": LimitsTable,
+    "supervisor": SupervisorTable,
     "log": LogTable,
 }
 _LISTS: dict[str, type[_Table]] = {
@@ -169,6 +180,7 @@ class Config(_Table):
     api: ApiTable
     journal: JournalTable
     limits: LimitsTable
+    supervisor: SupervisorTable
     log: LogTable
     oms: tuple[OmsTable, ...]
     account: tuple[AccountTable, ...]
@@ -229,6 +241,7 @@ class Config(_Table):
                     row.dialect == "extended",
                     row.affected_orders_max,
                     row.max_status_reports,
+                    None if row.reset_at == "never" else row.reset_at,
                 )
                 for row in self.session
             ],
@@ -348,6 +361,8 @@ def _check_user(user: UserTable, omses: set[int], accounts: Mapping[int, Account
 def _check_session(session: SessionTable, users: Mapping[int, UserTable]) -> Iterator[str]:
     where = f"[[session]] {session.comp_id}"
     user = users.get(session.user)
+    if session.comp_id == WATCH_SESSION:
+        yield f"{where} comp_id: the supervisor's own session has this name"
     if user is None:
         yield f"{where} user: there is no user {session.user}"
     elif session.oms not in user.oms:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from fixgw.core.requests import VenueRequest
 from fixgw.engine.sandbox import SandboxCommand
+from fixgw.engine.turn import ResetSession
 
 FRAME_MAX = 1_048_576  # bytes; the largest command is far smaller
 CONNECTIONS_MAX = 32  # command line calls at one time
@@ -23,7 +24,7 @@ CLIENT_SECONDS = 30.0  # how long a command waits for the engine
 
 SOCKET_NAME = "engine.sock"
 
-Said = VenueRequest | SandboxCommand
+Said = VenueRequest | SandboxCommand | ResetSession
 
 _decode = msgspec.json.Decoder(Said).decode
 _encode = msgspec.json.encode

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import IO, Literal
 
@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from fixgw.engine.turn import Line
 from fixgw.fix.decode import redact
 
 FLUSH_AT = 65_536  # characters: what is buffered at most before it is written
@@ -21,7 +22,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 class LineBuffer:
     """A logger for structlog that gathers lines and writes them when it is flushed, or full.
 
-    `lost` counts the lines that could not be written.
+    `lost` counts the lines that could not be written; once it can be written again, a line says how many.
     """
 
     def __init__(self, file: IO[str], *, as_json: bool, with_requests: bool = True) -> None:
@@ -30,7 +31,7 @@ class LineBuffer:
         self._file = file
         self._lines: list[str] = []
         self._size = 0
-        self.lost = 0
+        self.lost = self._said_lost = 0
 
     def msg(self, line: str) -> None:
         """Take a line."""
@@ -46,7 +47,7 @@ class LineBuffer:
         self.msg(line)
         self.flush()
 
-    def requests(self, lines: Iterable[Mapping[str, object]]) -> None:
+    def requests(self, lines: Iterable[Line]) -> None:
         """Take one line for each request of a turn (any number), the short way: there are many of them."""
         if not self.with_requests:
             return
@@ -55,7 +56,9 @@ class LineBuffer:
                 self.msg(_encode(line).decode())
         else:
             for line in lines:
-                structlog.get_logger().info(**{key: line[key] for key in line if key not in ("at", "level")})
+                fields = line if isinstance(line, dict) else msgspec.structs.asdict(line)
+                said = {key: value for key, value in fields.items() if key not in ("at", "level")}
+                structlog.get_logger().info(**said)
 
     def flush(self) -> None:
         """Write what was gathered."""
@@ -66,6 +69,10 @@ class LineBuffer:
                 self._file.flush()
             except OSError:  # the journal is the record; a log that cannot be written must not stop a cancel
                 self.lost += len(lines)
+                return
+            if self.lost > self._said_lost:
+                structlog.get_logger("fixgw.logs").warning("lines lost", count=self.lost - self._said_lost)
+                self._said_lost = self.lost
 
 
 def _json(_: WrappedLogger, level: str, event: EventDict) -> str:

@@ -1,8 +1,13 @@
-"""Puts the parts of the gateway together and runs them: what `fixgw serve` does."""
+"""Puts the parts of the engine together and runs them: the child process that `fixgw serve` starts."""
 
+import errno
 import fcntl
+import gc
 import os
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -13,21 +18,24 @@ import structlog
 from fixgw import __version__
 from fixgw.config import Config
 from fixgw.core.directory import Directory
-from fixgw.engine.desk import Desk, Limits
+from fixgw.engine.clock import Clock
+from fixgw.engine.desk import Desk
 from fixgw.engine.loop import Loop
-from fixgw.fix import dictionary, recovery
+from fixgw.engine.turn import Limits
+from fixgw.exits import EXIT_INVARIANT, EXIT_JOURNAL, EXIT_OK, EXIT_UNAVAILABLE
+from fixgw.fix import dictionary, filestore, recovery
 from fixgw.fix.acceptor import Acceptor
-from fixgw.fix.application import EXIT_INVARIANT, EXIT_JOURNAL
 from fixgw.fix.credentials import Credentials
-from fixgw.journal.contract import JournalError
+from fixgw.fix.filestore import Stored, StoreError
+from fixgw.journal.contract import JournalError, Reset
 from fixgw.journal.sqlite import SqliteJournal
 from fixgw.link import SOCKET_NAME, LinkServer
 from fixgw.logs import LineBuffer, configure
 
 log = structlog.get_logger("fixgw")
 
-EXIT_OK = 0
-EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: a port or the data directory is taken
+LOCK_SECONDS = 3.0  # an engine that is killed gives back a gigabyte of memory, and then its lock, in one
+LOCK_POLL_SECONDS = 0.02
 
 
 class UnavailableError(Exception):
@@ -35,22 +43,46 @@ class UnavailableError(Exception):
 
 
 def lock(data: Path) -> IO[str]:
-    """Take the data directory for this process alone. Raises UnavailableError when another one has it."""
+    """Take the data directory for this process alone, and write its id into the file `lock`.
+
+    An engine that was killed a moment ago is given LOCK_SECONDS to be gone. Raises UnavailableError when
+    another one keeps the directory.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = (data / "lock").open("w")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UnavailableError(f"another gateway runs on {data}") from error
+        if not os.access(data, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        file = (data / "lock").open("a+")  # not "w": until it is ours, the id in it is another's
+        while not _locked(file):
+            if time.monotonic() > deadline:
+                raise UnavailableError(f"another gateway runs on {data}")
+            time.sleep(LOCK_POLL_SECONDS)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
     except OSError as error:
         raise UnavailableError(f"cannot use the data directory {data}: {error.strerror}") from error
     return file
 
 
-class Gateway:
-    """A gateway ready to run. Raises JournalError, UnavailableError or OSError when it cannot be made."""
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
-    def __init__(self, config: Config, data: Path, fix_port: int, lines: LineBuffer) -> None:
+
+class Gateway:
+    """A gateway ready to run.
+
+    Raises JournalError, StoreError, UnavailableError or OSError when it cannot be made.
+    """
+
+    def __init__(
+        self, config: Config, data: Path, fix_port: int, lines: LineBuffer, watch_secret: str = ""
+    ) -> None:
         self._lock = lock(data)
         now = datetime.now(UTC)
         directory = config.directory()
@@ -63,6 +95,8 @@ class Gateway:
         loaded = self._journal.load(
             since=now - max(config.closed_for, timedelta(days=1)), closed_max=config.journal.closed_max
         )
+        self.clock = Clock(loaded.last_at)
+        now = self.clock.now()
         self.desk = Desk(directory, self._journal, loaded, limits, now, lines.requests)
         settings = config.fix_settings
         self.acceptor = Acceptor(
@@ -72,16 +106,24 @@ class Gateway:
             dictionary.load(settings.dictionary),
             port=fix_port,
             store=data / "fix",
+            watch_secret=watch_secret,
         )
-        self._start(directory, loaded.clean_stop)
+        # of a session that the journal does not know it is no wonder that there are no files
+        names = {name: settings.store_name(name) for name in directory.sessions if name in loaded.sessions}
+        self._start(directory, loaded.clean_stop, data / "fix", names)
         self.link = LinkServer(data / SOCKET_NAME)
         self.acceptor.open()
 
-    def _start(self, directory: Directory, after_clean_stop: bool) -> None:
+    def _start(
+        self, directory: Directory, after_clean_stop: bool, files: Path, names: dict[str, str]
+    ) -> None:
         numbers = self.desk.outbox.of
+        stored = filestore.look(files, names)
+        callbacks = _Callbacks(self.desk, self.clock)
         sessions = self.acceptor.create(
             {name: numbers(name).epoch for name in directory.sessions},
-            self.desk.new_epoch,
+            callbacks,
+            callbacks.begin,
             lambda name, native, next_in, next_out: recovery.keep_numbers(
                 native,
                 numbers(name),
@@ -91,48 +133,85 @@ class Gateway:
                 store=self.acceptor.send,
             ),
         )
+        epochs, now = self.desk.epochs, self.clock.now()
+        due = epochs.due(now)
         for name, native in sessions.items():
-            recovery.mend(
+            if numbers(name).reset is Reset.DUE:
+                epochs.finish(name, now, self.acceptor)
+                stored.pop(name, None)
+            if name in due:
+                epochs.reset(name, now, self.acceptor)
+                stored.pop(name, None)
+            put_back = recovery.mend(
                 native,
                 numbers(name),
                 self._journal,
                 after_clean_stop=after_clean_stop,
+                stored=stored.get(name, Stored()),
                 store=self.acceptor.send,
             )
-        self.desk.resume(self.acceptor, datetime.now(UTC))
+            epochs.put_back(name, put_back)
+        filestore.vouch(files)
+        self.desk.resume(self.acceptor, now)
 
     def close(self) -> None:
         """Close the link and the journal."""
         self.link.close()
         self._journal.close()
+        with suppress(OSError):
+            self._lock.truncate(0)
         self._lock.close()
 
 
-def serve(config: Config, *, data: Path, fix_port: int, api_port: int) -> int:
-    """Run the gateway until SIGINT or SIGTERM; the exit code. Ready line to stdout, logs to stderr."""
+class _Callbacks:
+    """What QuickFIX's callbacks tell the engine at once; they raise JournalError."""
+
+    def __init__(self, desk: Desk, clock: Clock) -> None:
+        self._epochs = desk.epochs
+        self._now = clock.now
+        self.is_anew = desk.epochs.is_anew
+        self.resent = desk.epochs.resent
+
+    def begin(self, session: str) -> int:
+        """The client has its numbers begin anew."""
+        return self._epochs.begin(session, self._now())
+
+    def logged_on(self, session: str) -> None:
+        """The client has logged on since its numbers began anew."""
+        self._epochs.logged_on(session, self._now())
+
+
+def serve(
+    config: Config,
+    *,
+    data: Path,
+    fix_port: int,
+    api_port: int,
+    watch_secret: str = "",
+    is_orphan: Callable[[], bool] = lambda: False,
+) -> int:
+    """Run the engine until SIGINT or SIGTERM; the exit code. Ready line to stdout, logs to stderr.
+
+    With `watch_secret` the supervisor can log on. `is_orphan` says whether it is gone.
+    """
     buffer = configure(config.log.format, config.log.level)
     started = perf_counter()
+    gc.disable()  # a start only gathers what stays: to look through it for garbage takes seconds
     try:
-        gateway = Gateway(config, data, fix_port, buffer)
-    except JournalError as error:
+        gateway = Gateway(config, data, fix_port, buffer, watch_secret)
+    except (JournalError, StoreError) as error:
         return _failed(str(error), EXIT_JOURNAL)
     except (UnavailableError, OSError) as error:
         return _failed(str(error), EXIT_UNAVAILABLE)
     except Exception as error:
         log.exception("our mistake")
         return _failed(f"cannot start, by our own mistake: {error!r}", EXIT_INVARIANT)
-    loop = Loop(gateway.desk, gateway.acceptor, gateway.link)
+    loop = Loop(gateway.desk, gateway.acceptor, gateway.link, gateway.clock, is_orphan)
     loop.stop_on_signals()
     orders = sum(len(state.book) for state in gateway.desk.states.values())
-    log.info(
-        "ready",
-        version=__version__,
-        fix_port=fix_port,
-        api_port=api_port,
-        data=str(data),
-        open_orders=orders,
-        seconds=round(perf_counter() - started, 3),
-    )
+    seconds = round(perf_counter() - started, 3)
+    ports = {"fix_port": fix_port, "api_port": api_port}
+    log.info("ready", version=__version__, **ports, data=str(data), open_orders=orders, seconds=seconds)
     buffer.flush()
     print(f"fixgw ready: FIX 127.0.0.1:{fix_port}, {orders} open orders, data {data}", flush=True)  # noqa: T201
     try:

@@ -8,7 +8,7 @@ import pytest
 from fixgw.core.book import Use
 from fixgw.core.errors import ErrorCode, Failure, Refusal, failed, not_authorized
 from fixgw.core.order import OrdStatus
-from fixgw.core.repetition import Identified, answer, existing_order, is_used, kind_of
+from fixgw.core.repetition import Identified, answer, existing_order, is_used
 from fixgw.core.reports import CancelReject, MassCancelReport, OrderRefused, OrderState, Report
 from fixgw.core.requests import RequestKind
 from fixgw.core.state import OmsState
@@ -58,7 +58,7 @@ def asks(make: Any, user_id: int = TRADER, **changes: Any) -> Identified:
 @pytest.mark.parametrize(("make", "kind"), list(zip(ALL_KINDS, "DFq", strict=True)))
 def test_the_kind_of_a_request_is_its_message(make: Any, kind: str) -> None:
     """D, F and q are the messages that use up a ClOrdID(11)."""
-    assert kind_of(asks(make)).value == kind
+    assert asks(make).kind.value == kind
 
 
 @pytest.mark.parametrize("make", ALL_KINDS)

@@ -30,13 +30,28 @@ def test_bare_two_session_ids_of_one_session_are_not_equal() -> None:
     assert one.toString() == other.toString()
 
 
+class Silent:
+    """An engine that takes everything as it comes."""
+
+    def is_anew(self, _: str) -> bool:
+        """Never."""
+        return False
+
+    def logged_on(self, _: str) -> None:
+        """Nothing to do."""
+
+    def resent(self, _: str, __: int, ___: int) -> None:
+        """Nothing to do."""
+
+
 def test_we_keep_text_and_nothing_else() -> None:
     """Cure: a callback reads what it needs as text; afterwards nobody but QuickFIX has its objects."""
     credentials = Credentials({NAME: (NAME, hash_password("secret"))})
     application = Application(
         credentials,
         {NAME: 1},
-        on_reset=lambda _: None,
+        Silent(),
+        begin=lambda _: 2,
         is_sound=lambda _: True,
         is_new=lambda _, __: True,
     )

@@ -32,7 +32,7 @@ def test_bare_a_lost_answer_is_a_false_that_nobody_sees() -> None:
 
 
 def test_a_report_that_cannot_be_stored_stops_the_gateway(tmp_path: Path) -> None:
-    """Cure: the gateway stops with a line that says why, and after the restart the client gets its report."""
+    """Cure: the engine stops with a line that says why, and after its restart the client gets its report."""
     with Gateway(tmp_path / "data") as gateway:
         client, neighbour = gateway.client("TRADER37"), gateway.client("TRADER39")
         kept = neighbour.rest()
@@ -41,7 +41,7 @@ def test_a_report_that_cannot_be_stored_stops_the_gateway(tmp_path: Path) -> Non
         client.send("D", *order("x"))
         assert closed(client)
         assert closed(neighbour)
-        assert stopped(gateway) == 70
+        assert stopped(gateway) == 74
         said = gateway.log_lines('"event":"stopped"')
         assert len(said) == 1
         assert "TRADER37: QuickFIX could not store a report" in said[0]
@@ -99,9 +99,8 @@ def test_it_stops_as_well_when_nothing_can_be_logged(tmp_path: Path) -> None:
 
 
 def allow(gateway: Gateway, size: int) -> None:
-    """From now on no file of the gateway can become longer than `size` bytes."""
-    assert gateway.process is not None
-    resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (size, size))
+    """From now on no file of the engine can become longer than `size` bytes."""
+    resource.prlimit(gateway.engine, resource.RLIMIT_FSIZE, (size, size))
 
 
 def stopped(gateway: Gateway) -> int:

@@ -48,11 +48,10 @@ def test_we_live_through_running_out_of_descriptors(
     clean_gateway: Gateway, stranger: Client, connect: Connect
 ) -> None:
     """Cure: the SocketAcceptor that we drive ourselves goes on, for those logged on and for new ones."""
-    assert clean_gateway.process is not None
-    limits = resource.prlimit(clean_gateway.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(clean_gateway.process.pid, resource.RLIMIT_NOFILE, (FILES, limits[1]))
+    limits = resource.prlimit(clean_gateway.engine, resource.RLIMIT_NOFILE)
+    resource.prlimit(clean_gateway.engine, resource.RLIMIT_NOFILE, (FILES, limits[1]))
     exhaust(clean_gateway.port)
-    resource.prlimit(clean_gateway.process.pid, resource.RLIMIT_NOFILE, limits)
+    resource.prlimit(clean_gateway.engine, resource.RLIMIT_NOFILE, limits)
     undisturbed(stranger, clean_gateway)
     newcomer = connect("TRADER38")
     newcomer.logon(reset=True)

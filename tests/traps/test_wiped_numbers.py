@@ -107,12 +107,20 @@ def test_the_same_from_a_client_that_is_logged_on(
     undisturbed(stranger, clean_gateway)
 
 
+def begin_anew(owner: Client) -> None:
+    """Log on with numbers from 1, when nothing that earlier tests left is undelivered."""
+    owner.logon(reset=True)
+    owner.drain()
+    owner.logout()
+    owner.logon(reset=True)
+
+
 def test_a_wipe_is_seen_although_the_numbers_are_as_before(
     clean_gateway: Gateway, stranger: Client, operator: Client, connect: Connect
 ) -> None:
     """Cure: a wipe after which the numbers are brought to where they were is one too."""
     owner, anybody = connect("TRADER37"), connect("TRADER37")
-    owner.logon(reset=True)
+    begin_anew(owner)
     resting = owner.rest()
     owner.logout()
     operator.send("F", *cancel(fresh("c"), resting.cl_ord_id, (37, resting.order_id)))
@@ -136,7 +144,7 @@ def test_orders_before_a_reset_in_the_same_segment(
 ) -> None:
     """Cure: a message belongs to the epoch in which it came, so nothing after a reset seems a repetition."""
     owner = connect("TRADER37")
-    owner.logon(reset=True)
+    begin_anew(owner)
     good = (*LOGON, (553, "TRADER37"), (554, "trader37-demo"), (141, "Y"))
     names = [fresh("o") for _ in range(5)]
     fields = [

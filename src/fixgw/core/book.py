@@ -19,7 +19,8 @@ from fixgw.core.selector import CancelSelector
 class Use(Struct, frozen=True, array_like=True, gc=False):
     """A client order id used by a request that is no order of the book: a cancel, or a refused request.
 
-    `answer` is its last answer, for PossResend(97)=Y; `order_id` the order that a cancel was for.
+    `answer` is its last answer, for PossResend(97)=Y. It is there when it was looked up: it stands in the
+    outbox of `session` at `position` (-1 when there is none).
     """
 
     user_id: int
@@ -27,6 +28,8 @@ class Use(Struct, frozen=True, array_like=True, gc=False):
     content: int
     used_at: datetime
     answer: Report | None = None
+    session: str | None = None
+    position: int = -1
 
 
 _Entry = int | Use | tuple[int | Use, ...]
@@ -82,16 +85,18 @@ class OrderBook:
 
     def _index(self, order: Order) -> None:
         order_id = order.order_id
-        for index, key in (
-            (self._by_account, order.account_id),
-            (self._by_user, order.user_id),
-            (self._by_instrument, order.instrument_id),
-        ):
-            ids = index.get(key)
-            if ids is None:
-                index[key] = {order_id}
-            else:
-                ids.add(order_id)
+        try:  # nearly always: an account that has open orders already
+            self._by_account[order.account_id].add(order_id)
+        except KeyError:
+            self._by_account[order.account_id] = {order_id}
+        try:
+            self._by_user[order.user_id].add(order_id)
+        except KeyError:
+            self._by_user[order.user_id] = {order_id}
+        try:
+            self._by_instrument[order.instrument_id].add(order_id)
+        except KeyError:
+            self._by_instrument[order.instrument_id] = {order_id}
         self._name(order)
 
     def _unindex(self, order: Order) -> None:
@@ -124,7 +129,10 @@ class OrderBook:
 
     def named(self, cl_ord_id: str) -> list[Order]:
         """The known orders, open or closed, that have this ClOrdID, whoever entered them; oldest first."""
-        ids = sorted(use for use in _uses(self._ids.get(cl_ord_id)) if isinstance(use, int))
+        entry = self._ids.get(cl_ord_id)
+        if isinstance(entry, int):
+            return [self._orders[entry]]
+        ids = sorted(use for use in _uses(entry) if isinstance(use, int))
         return [self._orders[order_id] for order_id in ids]
 
     def uses(self, cl_ord_id: str) -> list[Use]:
@@ -133,7 +141,12 @@ class OrderBook:
 
     def use(self, cl_ord_id: str, use: Use) -> None:
         """Record that a request used this id, or (same user and content) that it has a newer answer."""
-        uses = _uses(self._ids.get(cl_ord_id))
+        entry = self._ids.get(cl_ord_id)
+        if entry is None:
+            self._ids[cl_ord_id] = use
+            self._forgettable.append((use.used_at, cl_ord_id))
+            return
+        uses = _uses(entry)
         others = tuple(other for other in uses if isinstance(other, int) or not _is_same(other, use))
         self._ids[cl_ord_id] = (*others, use) if others else use
         known = (other for other in uses if not isinstance(other, int) and _is_same(other, use))
@@ -146,13 +159,18 @@ class OrderBook:
         known = self._ids.get(order.cl_ord_id)
         self._ids[order.cl_ord_id] = order.order_id if known is None else (*_uses(known), order.order_id)
 
-    def forget(self, before: datetime, at_most: int) -> None:
-        """Forget closed orders and used ids older than `before` or above the bound, `at_most` per call."""
+    def forget(self, before: datetime, at_most: int, settled: datetime | None = None) -> None:
+        """Forget closed orders and used ids older than `before` or above the bound, `at_most` per call.
+
+        Nothing from `settled` on, which the journal could not be asked about yet; None: it could about all.
+        """
         for _ in range(at_most):
             if not self._forgettable:
                 return
             since, what = self._forgettable[0]
             if since >= before and len(self._forgettable) <= self._closed_max:
+                return
+            if settled is not None and since >= settled:
                 return
             self._forgettable.popleft()
             self.complete_since = max(since, self.complete_since or since)

@@ -94,7 +94,8 @@ class User(Struct, frozen=True, dict=True):
 class Session(Struct, frozen=True):
     """How a FIX session asks and is answered. `name` is the client's SenderCompID(49).
 
-    `affected_orders_max` and `max_status_reports` count orders.
+    `affected_orders_max` and `max_status_reports` count orders. `reset_at` is the time of day (UTC) at which
+    its sequence numbers begin anew; None: never by themselves.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Session(Struct, frozen=True):
     extended: bool = False
     affected_orders_max: int = 100
     max_status_reports: int = 10_000
+    reset_at: time | None = None
 
 
 class OmsName(Struct, frozen=True, array_like=True, gc=False):
@@ -133,12 +135,13 @@ class InstrumentName(Struct, frozen=True, array_like=True, gc=False):
 
     def contradiction(self, instrument: Instrument) -> Refusal | None:
         """Why this cannot be `instrument`, naming the field; None when all that is given is its own."""
-        for given, own, field in (
-            (self.symbol, instrument.symbol, "Symbol(55)"),
-            (self.security_id, str(instrument.instrument_id), "SecurityID(48)"),
-        ):
-            if given is not None and given != own:
-                return invalid(f"{field} is {given}, the instrument is {own}", Subject.INSTRUMENT)
+        symbol, security_id = self.symbol, self.security_id
+        if symbol is not None and symbol != instrument.symbol:
+            wrong = f"Symbol(55) is {symbol}, the instrument is {instrument.symbol}"
+            return invalid(wrong, Subject.INSTRUMENT)
+        if security_id is not None and security_id != str(instrument.instrument_id):
+            wrong = f"SecurityID(48) is {security_id}, the instrument is {instrument.instrument_id}"
+            return invalid(wrong, Subject.INSTRUMENT)
         return self.further_contradiction(instrument)
 
     def further_contradiction(self, instrument: Instrument) -> Refusal | None:

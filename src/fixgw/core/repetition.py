@@ -11,21 +11,10 @@ from msgspec.structs import replace
 from fixgw.core.errors import Failure, Refusal, failed
 from fixgw.core.order import Order
 from fixgw.core.reports import OrderRefused, OrderState, Report
-from fixgw.core.requests import CancelOrder, MassCancel, NewOrder, RequestKind
+from fixgw.core.requests import CancelOrder, MassCancel, NewOrder
 from fixgw.core.state import OmsState
 
 Identified = NewOrder | CancelOrder | MassCancel
-
-
-def kind_of(request: Identified) -> RequestKind:
-    """The FIX message that `request` is."""
-    match request:
-        case NewOrder():
-            return RequestKind.NEW_ORDER_SINGLE
-        case CancelOrder():
-            return RequestKind.ORDER_CANCEL_REQUEST
-        case _:
-            return RequestKind.ORDER_MASS_CANCEL_REQUEST
 
 
 def answer(state: OmsState, request: Identified, at: datetime) -> Refusal | Report | None:
@@ -41,13 +30,12 @@ def answer(state: OmsState, request: Identified, at: datetime) -> Refusal | Repo
     if not orders and not uses:
         return None
     if request.poss_resend:
-        kind = kind_of(request)
         for order in orders:
             own = order.is_of(request.user_id)
-            if kind is RequestKind.NEW_ORDER_SINGLE and own and order.content == request.content:
+            if isinstance(request, NewOrder) and own and order.content == request.content:
                 return OrderState(order, at, request)
         for use in uses:
-            if use.kind is kind and use.content == request.content and use.answer is not None:
+            if use.kind is request.kind and use.content == request.content and use.answer is not None:
                 return _again(use.answer)
     return failed(f"ClOrdID(11)={request.cl_ord_id} was used before", Failure.DUPLICATE_CL_ORD_ID)
 

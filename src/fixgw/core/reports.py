@@ -108,3 +108,12 @@ class BusinessReject(Struct, frozen=True, tag=True, array_like=True, gc=False):
 
 
 Report = Execution | OrderRefused | OrderState | CancelReject | MassCancelReport | BusinessReject
+
+
+class Again(Struct, frozen=True):
+    """A report that the session may have had before its numbers began anew: PossResend(97)=Y is on it."""
+
+    report: Report
+
+
+Outgoing = Report | Again

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import ClassVar
 
 from msgspec import Struct
 
@@ -46,6 +47,8 @@ class NewOrder(Request, frozen=True, tag=True, array_like=True, gc=False):
     (106) has its place after those for permission (20) and unknown names (104).
     """
 
+    kind: ClassVar[RequestKind] = RequestKind.NEW_ORDER_SINGLE
+
     instrument: InstrumentName
     side: Side | None
     ord_type: OrdType | None
@@ -66,6 +69,8 @@ class CancelOrder(Request, frozen=True, tag=True, array_like=True, gc=False):
     `order_id` is -1 for one that cannot exist. The rest, where given, must be the order's own.
     """
 
+    kind: ClassVar[RequestKind] = RequestKind.ORDER_CANCEL_REQUEST
+
     order_id: int | None = None
     orig_cl_ord_id: str | None = None
     account_id: int | None = None
@@ -81,6 +86,8 @@ class MassCancel(Request, frozen=True, tag=True, array_like=True, gc=False):
     `unsupported` is there when something was given that narrows and that we cannot honour (106).
     """
 
+    kind: ClassVar[RequestKind] = RequestKind.ORDER_MASS_CANCEL_REQUEST
+
     scope: Scope
     account_id: int | None = None
     owner_id: int | None = None
@@ -91,6 +98,8 @@ class MassCancel(Request, frozen=True, tag=True, array_like=True, gc=False):
 
 class OrderStatus(Request, frozen=True, tag=True, array_like=True, gc=False):
     """Order Status Request (H): one order, named by `order_id`, else by `orig_cl_ord_id` (its ClOrdID)."""
+
+    kind: ClassVar[RequestKind] = RequestKind.ORDER_STATUS_REQUEST
 
     order_id: int | None = None
     orig_cl_ord_id: str | None = None
@@ -103,6 +112,8 @@ class OrderStatus(Request, frozen=True, tag=True, array_like=True, gc=False):
 
 class MassStatus(Request, frozen=True, tag=True, array_like=True, gc=False):
     """Order Mass Status Request (AF): the open orders of a scope, read exactly as a mass cancel reads it."""
+
+    kind: ClassVar[RequestKind] = RequestKind.ORDER_MASS_STATUS_REQUEST
 
     scope: Scope
     req_id: str

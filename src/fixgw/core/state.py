@@ -70,9 +70,10 @@ class OmsState:
 
     def recall(self, orders: Iterable[Order], uses: Iterable[tuple[str, Use]] = ()) -> None:
         """Know again what the journal remembers: at start, or what memory had forgotten."""
+        known, put = self.book.get, self.book.put
         for order in orders:
-            if self.book.get(order.order_id) is None:
-                self.book.put(order)
+            if known(order.order_id) is None:
+                put(order)
         for cl_ord_id, use in uses:
             self.book.use(cl_ord_id, use)
 
@@ -100,9 +101,9 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
 
     Raises `fixgw.core.order.IllegalTransitionError` for an event that the table does not allow.
     """
-    if isinstance(event, _ORDER_EVENTS):
+    if isinstance(event, ORDER_EVENTS):
         before = state.book[event.order_id]
-        after = _change(before, event)
+        after = change(before, event)
         state.book.put(after)
         ref = before.pending_cancel
         if ref is not None and ref.mass_cancel_id is not None and after.pending_cancel is None:
@@ -123,11 +124,13 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
     return None, None
 
 
-_OrderEvent = OrderCanceled | CancelRequested | CancelRefused | OrderTriggered | OrderFilled | OrderExpired
-_ORDER_EVENTS = (OrderCanceled, CancelRequested, CancelRefused, OrderTriggered, OrderFilled, OrderExpired)
+OrderEvent = OrderCanceled | CancelRequested | CancelRefused | OrderTriggered | OrderFilled | OrderExpired
+ORDER_EVENTS = (OrderCanceled, CancelRequested, CancelRefused, OrderTriggered, OrderFilled, OrderExpired)
+"""The events that change one order."""
 
 
-def _change(order: Order, event: _OrderEvent) -> Order:
+def change(order: Order, event: OrderEvent) -> Order:
+    """`order` as it is after `event`. Raises `fixgw.core.order.IllegalTransitionError`."""
     match event:
         case OrderCanceled():
             return order.to_canceled(event.at)

@@ -17,9 +17,11 @@ from fixgw.core.events import (
 )
 from fixgw.core.order import CancelRef, Order
 from fixgw.core.reports import CancelReject, Execution, Report
-from fixgw.core.requests import Malformed, MassStatus, OrderStatus, RequestKind
+from fixgw.core.requests import MassStatus, OrderStatus, RequestKind
 from fixgw.core.state import OmsState
 from fixgw.journal.contract import Batch, Counters, Entry, MassCancelRow, UsedId
+
+Told = tuple[Report, int]  # a report and its position in the outbox of the session that asked
 
 
 class Changes:
@@ -76,8 +78,8 @@ class Changes:
             self._pending.discard(order_id)
         self._orders[order_id] = order
 
-    def remember(self, state: OmsState, event: Event, before: Order | None, told: list[Report]) -> None:
-        """Keep the client order id that `event` used up, and the answer that a repetition gets again."""
+    def remember(self, state: OmsState, event: Event, before: Order | None, told: list[Told]) -> None:
+        """Keep the client order id that `event` used up, and where the answer is that a repetition gets."""
         found = _use_of(state, event, before, told)
         if found is not None:
             cl_ord_id, use = found
@@ -123,38 +125,38 @@ def requester_of(event: Event, before: Order | None) -> CancelRef | None:
     return event.ref if isinstance(event, CancelRequested | MassCancelAccepted) else None
 
 
-def _use_of(
-    state: OmsState, event: Event, before: Order | None, told: list[Report]
-) -> tuple[str, Use] | None:
+def _use_of(state: OmsState, event: Event, before: Order | None, told: list[Told]) -> tuple[str, Use] | None:
     """The client order id that `event` concerns with its use; None when it is about none."""
-    first = told[0] if told else None
+    first = told[0][1] if told else -1
     match event:
+        case CancelRequested():
+            return _cancel_use(event.ref, first)
         case RequestRefused(request=request, refusal=refusal):
             if request.cl_ord_id is None or isinstance(request, OrderStatus | MassStatus):
                 return None
-            kind = request.kind if isinstance(request, Malformed) else repetition.kind_of(request)
             if refusal.failure is Failure.DUPLICATE_CL_ORD_ID or repetition.is_used(
                 state, request.user_id, request.cl_ord_id
             ):
                 return None
-            return request.cl_ord_id, Use(request.user_id, kind, request.content, event.at, first)
-        case CancelRequested():
-            return _cancel_use(event.ref, first)
+            user_id, session = request.user_id, request.session
+            use = Use(user_id, request.kind, request.content, event.at, None, session, first)
+            return request.cl_ord_id, use
         case MassCancelAccepted(ref=asker) if asker.cl_ord_id is not None:
             request = state.mass_cancels[event.mass_cancel_id].request
             kind = RequestKind.ORDER_MASS_CANCEL_REQUEST
-            return asker.cl_ord_id, Use(asker.user_id, kind, request.content, event.at, first)
+            use = Use(asker.user_id, kind, request.content, event.at, None, asker.session, first)
+            return asker.cl_ord_id, use
     ref = None if before is None else before.pending_cancel
     if ref is None or ref.mass_cancel_id is not None:
         return None
-    for report in told:
+    for report, position in told:
         if isinstance(report, CancelReject) or (isinstance(report, Execution) and report.orig_cl_ord_id):
-            return _cancel_use(ref, report)
+            return _cancel_use(ref, position)
     return None
 
 
-def _cancel_use(ref: CancelRef, answer: Report | None) -> tuple[str, Use] | None:
+def _cancel_use(ref: CancelRef, position: int) -> tuple[str, Use] | None:
     if ref.cl_ord_id is None or ref.at is None:
         return None
     kind = RequestKind.ORDER_CANCEL_REQUEST
-    return ref.cl_ord_id, Use(ref.user_id, kind, ref.content, ref.at, answer)
+    return ref.cl_ord_id, Use(ref.user_id, kind, ref.content, ref.at, None, ref.session, position)

@@ -2,12 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import perf_counter_ns
-from typing import Protocol
 
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 
 from fixgw.core.directory import Directory, PendingCancelReports
@@ -15,11 +13,12 @@ from fixgw.core.errors import Refusal, Subject, not_found, server_error
 from fixgw.core.events import CancelRequested, Event
 from fixgw.core.oms import Decision, decide, decide_venue, end_day, expire, refuse
 from fixgw.core.order import Order
-from fixgw.core.reports import Report
+from fixgw.core.reports import Again, Outgoing, Report
 from fixgw.core.requests import CancelOrder, ClientRequest, OrderStatus, VenueRequest
 from fixgw.core.state import OmsState, day_start_before, evolve
 from fixgw.core.tell import Pending, tell
-from fixgw.engine.changes import Changes, requester_of
+from fixgw.engine.changes import Changes, Told, requester_of
+from fixgw.engine.epochs import Epochs, assign
 from fixgw.engine.outbox import Outbox
 from fixgw.engine.sandbox import (
     RefuseCancel,
@@ -27,47 +26,20 @@ from fixgw.engine.sandbox import (
     SandboxCommand,
     pending_cancels,
 )
-from fixgw.journal.contract import Entry, Journal, Loaded, SessionNumbers
+from fixgw.engine.turn import (
+    Arrival,
+    Command,
+    Limits,
+    Line,
+    RequestLine,
+    ResetSession,
+    SessionDoor,
+)
+from fixgw.journal.contract import Assigned, Entry, Journal, Loaded, Queued, SessionNumbers
 
 log = structlog.get_logger("fixgw.desk")
 
-
-class Arrival(Struct, frozen=True, gc=False):
-    """A request of a FIX client as it came in: `msg_seq_num` in the session's `epoch`."""
-
-    session: str
-    epoch: int
-    msg_seq_num: int
-    msg_type: str
-    request: ClientRequest
-
-
-class Command(Struct):
-    """A venue's word, or an order to the sandbox, from the link; `answer` is told what became of it."""
-
-    said: VenueRequest | SandboxCommand
-    answer: Callable[[Refusal | None], None]
-
-
-class SessionDoor(Protocol):
-    """What the desk needs of the door that sends to FIX sessions."""
-
-    def numbers(self, session: str) -> tuple[int, int]:
-        """The next inbound and the next outbound MsgSeqNum of `session`."""
-        ...
-
-    def send(self, session: str, reports: Sequence[Report], first_seq_num: int) -> None:
-        """Send `reports`, which are journaled as carrying the numbers from `first_seq_num` on."""
-        ...
-
-
-class Limits(Struct, frozen=True):
-    """The desk's bounds. `closed_for` and `closed_max` (a count) bound how long closed orders are known."""
-
-    reports_per_turn: int = 500
-    expire_per_turn: int = 500
-    closed_for: timedelta = timedelta(hours=24)
-    closed_max: int = 200_000
+UNCOMMITTED_MAX = 250  # a quarter of what a recovery goes further than the journal when a store is lost
 
 
 def _can_mean(request: CancelOrder | OrderStatus, order: Order) -> bool:
@@ -93,7 +65,7 @@ class Desk:
         loaded: Loaded,
         limits: Limits,
         now: datetime,
-        log_requests: Callable[[list[dict[str, object]]], None],
+        log_requests: Callable[[list[Line]], None],
     ) -> None:
         self._directory = directory
         self._log_requests = log_requests
@@ -102,8 +74,8 @@ class Desk:
         self._at = now
         self._sandbox = Sandbox(loaded.sandbox)
         self._changes = Changes(loaded.counters)
-        self._moved: set[str] = set()
-        self._lines: list[dict[str, object]] = []
+        self._moved: dict[str, int] = {}  # the last inbound MsgSeqNum of each session that moved
+        self._lines: list[Line] = []
         self._always_pending = {
             session.name
             for session in directory.sessions.values()
@@ -111,6 +83,12 @@ class Desk:
         }
         self._expiring: deque[tuple[OmsState, int]] = deque()
         self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
+        schedule = {
+            session.name: session.reset_at
+            for session in directory.sessions.values()
+            if session.reset_at is not None
+        }
+        self.epochs = Epochs(self.outbox, schedule, self._commit_numbers, now)
         self.states = {oms_id: self._restored(oms_id, loaded) for oms_id in directory.omses}
 
     def _restored(self, oms_id: int, loaded: Loaded) -> OmsState:
@@ -129,9 +107,20 @@ class Desk:
         self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
         return state
 
+    def _commit_numbers(self, sessions: Sequence[SessionNumbers], at: datetime) -> None:
+        batch = self._changes.take(at)
+        batch.sessions = sessions
+        self._journal.commit(batch)
+
     def resume(self, door: SessionDoor, now: datetime) -> None:
-        """Ask the venue about cancels that were on their way when the engine stopped."""
+        """Ask the venue about cancels that were on their way when the engine stopped.
+
+        That the engine runs, and the numbers that it begins with, are committed whatever there is to do: the
+        journal's last word must not be a clean stop any more when the first message is counted, and a journal
+        that cannot be written is to be noticed before the port opens. Raises JournalError.
+        """
         self._at = now
+        self._moved = self._last_in()
         for answer in self._sandbox.cancel(pending_cancels(self.states.values())):
             self._venue_said(answer, "restart")
         self._commit_and_send(door)
@@ -149,41 +138,57 @@ class Desk:
             self._take(arrival)
         answers = [(command, self._command(command.said)) for command in commands]
         self._commit_and_send(door)
+        for session in self.epochs.due(now):
+            self._reset(session, door, "schedule")
         for command, refusal in answers:
+            if isinstance(command.said, ResetSession) and refusal is None:
+                self._reset(command.said.session, door, "link")
             command.answer(refusal)
+
+    def _reset(self, session: str, door: SessionDoor, why: str) -> None:
+        epoch = self.epochs.reset(session, self._at, door)
+        log.warning("reset", session=session, epoch=epoch, why=why)
 
     @property
     def has_work(self) -> bool:
         """Whether a turn is due although nothing arrived."""
         return bool(self.outbox) or bool(self._expiring)
 
-    def is_day_over(self, now: datetime) -> bool:
-        """Whether an end of day has to be passed (`now` is aware UTC)."""
-        return any(now >= state.next_day_end() for state in self.states.values())
+    def is_due(self, now: datetime) -> bool:
+        """Whether an end of day, or a scheduled reset, has come (`now` is aware UTC)."""
+        days_end = any(now >= state.next_day_end() for state in self.states.values())
+        return days_end or bool(self.epochs.due(now))
 
-    def new_epoch(self, session: str) -> int:
-        """Commit that the numbers of `session` begin anew; returns the new epoch. Raises JournalError."""
-        old = self.outbox.of(session)
-        new = SessionNumbers(session, old.epoch + 1, queued=old.queued, sent=old.sent)
-        batch = self._changes.take(self._at)
-        batch.sessions = [new]
-        self._journal.commit(batch)
-        self.outbox.numbers[session] = new
-        return new.epoch
+    def keep_numbers(self, door: SessionDoor) -> None:
+        """Commit the numbers of sessions that sent many messages of their own: heartbeats, answers to tests.
+
+        A message store that is lost takes those numbers with it. Raises JournalError.
+        """
+        for name in self._directory.sessions:
+            numbers = self.outbox.of(name)
+            if door.numbers(name)[1] - numbers.next_out >= UNCOMMITTED_MAX:
+                self._moved.setdefault(name, numbers.last_in)
+        if self._moved:
+            self._commit_and_send(door)
 
     def close(self, door: SessionDoor) -> None:
         """Commit the last numbers of every session, and that this was a clean stop. Raises JournalError."""
-        self._moved.update(self._directory.sessions)
+        self._moved = self._last_in()
         self._commit_and_send(door, clean_stop=True)
 
+    def _last_in(self) -> dict[str, int]:
+        return {session: self.outbox.of(session).last_in for session in self._directory.sessions}
+
     def _take(self, arrival: Arrival) -> None:
-        numbers = self.outbox.of(arrival.session)
+        session = arrival.session
+        numbers = self.outbox.of(session)
+        last_in = self._moved.get(session, numbers.last_in)
         if arrival.epoch == numbers.epoch:
-            if arrival.msg_seq_num <= numbers.last_in:
-                self._line("seen before", session=arrival.session, msg_seq_num=arrival.msg_seq_num)
+            if arrival.msg_seq_num <= last_in:
+                self._line("seen before", session=session, msg_seq_num=arrival.msg_seq_num)
                 return
-            self.outbox.numbers[arrival.session] = replace(numbers, last_in=arrival.msg_seq_num)
-        self._moved.add(arrival.session)
+            last_in = arrival.msg_seq_num
+        self._moved[session] = last_in
         started = perf_counter_ns()
         state = self._state_for(arrival.request)
         decision = self._decide(state, arrival.request)
@@ -211,24 +216,25 @@ class Desk:
                 request,
             )
         )
-        line: dict[str, object] = {
-            "at": self._at,
-            "event": "request",
-            "level": "info",
-            "session": arrival.session,
-            "msg_seq_num": arrival.msg_seq_num,
-            "msg_type": arrival.msg_type,
-            "user": request.user_id,
-            "cl_ord_id": request.cl_ord_id,
-            "decision": "accepted" if refusal is None else "refused",
-            "rule": decision.rule,
-            "orders": len(decision.to_cancel),
-            "micros": micros,
-        }
-        if refusal is not None:
-            line["errorcode"] = refusal.code.value
-            line["detail"] = refusal.detail
-        self._lines.append(line)
+        code, detail = (0, "") if refusal is None else (refusal.code.value, refusal.detail)
+        self._lines.append(
+            RequestLine(
+                self._at,
+                "info",
+                "request",
+                arrival.session,
+                arrival.msg_seq_num,
+                arrival.msg_type,
+                request.user_id,
+                request.cl_ord_id,
+                "refused" if code else "accepted",
+                decision.rule,
+                len(decision.to_cancel),
+                micros,
+                code,
+                detail,
+            )
+        )
 
     def _line(self, event: str, **what: object) -> None:
         self._lines.append({"at": self._at, "event": event, "level": "info", **what})
@@ -256,12 +262,16 @@ class Desk:
         book, oms_id = state.book, state.oms.oms_id
         cl_ord_id = request.cl_ord_id
         if (
-            cl_ord_id is not None
-            and book.complete_since is not None
+            book.complete_since is not None
+            and cl_ord_id is not None
             and book.complete_since >= state.day_start
         ):
             uses = self._journal.uses(oms_id, cl_ord_id)
             state.recall(self._journal.orders_named(oms_id, cl_ord_id), ((cl_ord_id, use) for use in uses))
+        if request.poss_resend and cl_ord_id is not None:
+            for use in book.uses(cl_ord_id):
+                if use.answer is None and use.session is not None and use.position >= 0:
+                    book.use(cl_ord_id, replace(use, answer=self._answer(use.session, use.position)))
         if not isinstance(request, CancelOrder | OrderStatus):
             return
         order_id, name = request.order_id, request.orig_cl_ord_id
@@ -271,6 +281,10 @@ class Desk:
                 state.recall((order,))
         if name is not None and not any(_can_mean(request, order) for order in book.named(name)):
             state.recall(self._journal.orders_named(oms_id, name))
+
+    def _answer(self, session: str, position: int) -> Report | None:
+        found = self.outbox.report(session, position)
+        return found or next(iter(self._journal.reports(session, position, 1)), None)
 
     def _apply(self, state: OmsState, request: ClientRequest, decision: Decision) -> Sequence[Event]:
         if request.session is not None:
@@ -319,14 +333,17 @@ class Desk:
             for session, report in reports:  # the answer of a mass cancel is its r, which was kept before
                 self.outbox.put(session, report)
             return
-        told: list[Report] = []
+        told: list[Told] = []
         for session, report in reports:
-            self.outbox.put(session, report)
+            position = self.outbox.put(session, report)
             if ref is None or session == ref.session:
-                told.append(report)
+                told.append((report, position))
         changes.remember(state, event, before, told)
 
-    def _command(self, said: VenueRequest | SandboxCommand) -> Refusal | None:
+    def _command(self, said: VenueRequest | SandboxCommand | ResetSession) -> Refusal | None:
+        if isinstance(said, ResetSession):
+            known = said.session in self._directory.sessions
+            return None if known else not_found(f"there is no session {said.session}", Subject.ORDER)
         if not isinstance(said, SandboxCommand):
             return self._venue_said(said, "link")
         if isinstance(said, RefuseCancel) and self._state_of(said.order_id) is None:
@@ -373,7 +390,9 @@ class Desk:
                 self._enter("clock", "DayEnded", state, (event,))
                 self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
                 self._line("day ended", oms=state.oms.oms_id)
-            state.book.forget(self._at - self._limits.closed_for, self._limits.expire_per_turn)
+            state.book.forget(
+                self._at - self._limits.closed_for, self._limits.expire_per_turn, self._journal.settled
+            )
         for _ in range(min(len(self._expiring), self._limits.expire_per_turn)):
             state, order_id = self._expiring.popleft()
             expired = expire(state, order_id, self._at)
@@ -382,29 +401,43 @@ class Desk:
                 self._enter("clock", "OrderExpired", state, (expired,))
 
     def _commit_and_send(self, door: SessionDoor, *, clean_stop: bool = False) -> None:
-        queued = self.outbox.take_new()
-        sessions = self._moved.union(block.session for block in queued)
-        assigned = []
-        for session, count in list(self.outbox.share(self._limits.reports_per_turn)):
-            assigned.append(self.outbox.assign(session, door.numbers(session)[1], count))
-        sending = {block.session for block in assigned}
-        sessions |= sending
-        for session in sessions.intersection(self._directory.sessions):
-            next_in, next_out = door.numbers(session)
-            numbers = self.outbox.of(session)
-            if session in sending:
-                next_out = numbers.next_out
-            self.outbox.numbers[session] = replace(numbers, next_in=next_in, next_out=next_out)
+        new, shares = self.outbox.take_new(), self.outbox.share(self._limits.reports_per_turn)
+        queued, assigned, sessions = [], [], []
+        for session in {*self._moved, *new, *shares}:
+            old, reports, count = self.outbox.of(session), new.get(session, []), shares.get(session, 0)
+            next_in, next_out = old.next_in, old.next_out
+            if session in self._directory.sessions:
+                next_in, next_out = door.numbers(session)
+            if reports:
+                queued.append(Queued(session, old.queued, reports))
+            numbers = replace(
+                old,
+                next_in=next_in,
+                next_out=next_out + count,
+                last_in=self._moved.get(session, old.last_in),
+                queued=old.queued + len(reports),
+            )
+            if count:
+                block, numbers = assign(numbers, next_out, count, is_away=door.is_away(session))
+                assigned.append(block)
+            self.outbox.keep(numbers)
+            sessions.append(numbers)
         batch = self._changes.take(self._at)
         if sessions or batch.entries or self._sandbox.changed or clean_stop:
             batch.queued, batch.assigned, batch.clean_stop = queued, assigned, clean_stop
-            batch.sessions = [self.outbox.of(session) for session in sessions]
+            batch.sessions = sessions
             batch.sandbox = self._sandbox.state if self._sandbox.changed else None
             self._journal.commit(batch)
         self._moved.clear()
         self._sandbox.changed = False
         for block in assigned:
-            door.send(block.session, self.outbox.take(block.session, block.count), block.first_seq_num)
+            door.send(block.session, self._reports(block), block.first_seq_num)
         if self._lines:
             self._log_requests(self._lines)
             self._lines = []
+
+    def _reports(self, block: Assigned) -> Sequence[Outgoing]:
+        if not block.again:
+            return self.outbox.take(block.session, block.count)
+        kept = self._journal.reports(block.session, block.position, block.count)
+        return [Again(report) for report in kept]

@@ -4,14 +4,16 @@ import gc
 import signal
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from types import FrameType
 
 import structlog
 
 from fixgw.core.errors import Refusal
-from fixgw.engine.desk import Command, Desk
+from fixgw.engine.clock import Clock
+from fixgw.engine.desk import Desk
+from fixgw.engine.turn import Command
 from fixgw.fix.acceptor import Acceptor
+from fixgw.fix.application import die
 from fixgw.link import LinkServer, Reply
 
 log = structlog.get_logger("fixgw.engine")
@@ -20,18 +22,30 @@ SPIN_SECONDS = 0.002  # after the last work: a client that answers at once finds
 LOGOUT_SECONDS = (
     5.0  # how long a clean stop waits for the Logouts; what is not sent by then waits in the journal
 )
-KEEP_TIME_SECONDS = 1.0  # how often heartbeats are looked after, however busy the loop is
+KEEP_TIME_SECONDS = 1.0  # how often heartbeats and the supervisor are looked after, however busy the loop is
 COLLECT_SECONDS = 1.0  # how often an idle loop collects what exceptions and the like left behind
 PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
 
 
 class Loop:
-    """Drives the acceptor, the link and the desk from one thread until it is told to stop."""
+    """Drives the acceptor, the link and the desk from one thread until it is told to stop.
 
-    def __init__(self, desk: Desk, acceptor: Acceptor, link: LinkServer) -> None:
+    `is_orphan` says whether the process that started this one is gone: then it ends at once.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        acceptor: Acceptor,
+        link: LinkServer,
+        clock: Clock,
+        is_orphan: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._desk = desk
         self._acceptor = acceptor
         self._link = link
+        self._clock = clock
+        self._is_orphan = is_orphan
         self._stopping = False
         self._keep_time_at = 0.0
 
@@ -68,15 +82,20 @@ class Loop:
     def turn(self) -> bool:
         """One turn of the loop; whether there was anything to do."""
         arrivals = self._acceptor.poll()
-        if (second := time.monotonic()) > self._keep_time_at:
+        is_second = (second := time.monotonic()) > self._keep_time_at
+        if is_second:
             self._acceptor.keep_time()
             self._keep_time_at = second + KEEP_TIME_SECONDS
+            if self._is_orphan():
+                die("the supervisor is gone")
         commands = [Command(said, _answerer(reply)) for said, reply in self._link.take()]
-        now = datetime.now(UTC)
-        if not (arrivals or commands or self._desk.has_work or self._desk.is_day_over(now)):
-            return False
-        self._desk.turn(self._acceptor, arrivals, commands, now)
-        return True
+        now = self._clock.now()
+        is_due = bool(arrivals or commands or self._desk.has_work or self._desk.is_due(now))
+        if is_due:
+            self._desk.turn(self._acceptor, arrivals, commands, now)
+        if is_second:
+            self._desk.keep_numbers(self._acceptor)  # now that whatever QuickFIX has counted is decided
+        return is_due
 
 
 def _answerer(reply: Callable[[Reply], None]) -> Callable[[Refusal | None], None]:

@@ -1,13 +1,12 @@
 """The outbox: reports queued per session, and which outbound MsgSeqNum each of them will carry."""
 
 from collections import deque
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from itertools import islice
-
-from msgspec.structs import replace
+from operator import itemgetter
 
 from fixgw.core.reports import Report
-from fixgw.journal.contract import Assigned, Queued, SessionNumbers
+from fixgw.journal.contract import SessionNumbers
 
 
 class Outbox:
@@ -23,56 +22,64 @@ class Outbox:
         waiting: dict[str, list[Report]],
         configured: Container[str],
     ) -> None:
-        self.numbers = numbers
+        self._numbers: dict[str, SessionNumbers] = {}
         self._configured = configured
+        self._again: set[str] = set()  # the sessions that an earlier epoch left something for
         self._waiting = {
             name: deque(reports) for name, reports in waiting.items() if reports and name in configured
         }
         self._new: dict[str, list[Report]] = {}
+        for one in numbers.values():
+            self.keep(one)
+
+    def keep(self, numbers: SessionNumbers) -> None:
+        """Take the new numbers of a session."""
+        self._numbers[numbers.name] = numbers
+        if numbers.again and numbers.name in self._configured:
+            self._again.add(numbers.name)
+        else:
+            self._again.discard(numbers.name)
 
     def __bool__(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._waiting or self._again)
 
-    def put(self, session: str, report: Report) -> None:
-        """Queue `report` for `session`."""
+    def put(self, session: str, report: Report) -> int:
+        """Queue `report` for `session`; the position it gets."""
         new = self._new.get(session)
         if new is None:
-            self._new[session] = [report]
-        else:
-            new.append(report)
+            new = self._new[session] = []
+        new.append(report)
+        return self.of(session).queued + len(new) - 1
 
-    def take_new(self) -> list[Queued]:
-        """What was put since the last call, with its positions; from now on it waits to be sent."""
-        queued = []
-        for session, reports in self._new.items():
-            numbers = self.of(session)
-            queued.append(Queued(session, numbers.queued, reports))
-            self.numbers[session] = replace(numbers, queued=numbers.queued + len(reports))
+    def report(self, session: str, position: int) -> Report | None:
+        """The report at this position, if it is one of those put since the last turn."""
+        number = position - self.of(session).queued
+        return self._new[session][number] if number >= 0 else None
+
+    def take_new(self) -> dict[str, list[Report]]:
+        """What was put for each session since the last call; from now on it waits to be sent."""
+        new, self._new = self._new, {}
+        for session, reports in new.items():
             if session in self._configured:
                 self._waiting.setdefault(session, deque()).extend(reports)
-        self._new = {}
-        return queued
+        return new
 
     def of(self, session: str) -> SessionNumbers:
         """The numbers of `session`; those of a new one when it is not known."""
-        return self.numbers.get(session) or SessionNumbers(session)
+        return self._numbers.get(session) or SessionNumbers(session)
 
-    def share(self, at_most: int) -> Iterator[tuple[str, int]]:
+    def share(self, at_most: int) -> dict[str, int]:
         """How many reports each waiting session may send in this turn, `at_most` in all, evenly shared."""
-        left = at_most
-        waiting = sorted(self._waiting.items(), key=lambda item: len(item[1]))
-        for rank, (session, reports) in enumerate(waiting):
-            count = min(len(reports), max(1, left // (len(waiting) - rank)))
-            if left <= 0:
-                return
-            left -= count
-            yield session, count
-
-    def assign(self, session: str, first_seq_num: int, count: int) -> Assigned:
-        """Give the first `count` waiting reports of `session` the numbers from `first_seq_num` on."""
-        numbers = self.of(session)
-        self.numbers[session] = replace(numbers, next_out=first_seq_num + count, sent=numbers.sent + count)
-        return Assigned(session, numbers.epoch, first_seq_num, numbers.sent, count)
+        sizes = {session: len(reports) for session, reports in self._waiting.items()}
+        for session in self._again:
+            sizes[session] = self._numbers[session].again[0][1]  # one block, before anything newer
+        shares: dict[str, int] = {}
+        for rank, (session, size) in enumerate(sorted(sizes.items(), key=itemgetter(1))):
+            if at_most <= 0:
+                break
+            shares[session] = min(size, max(1, at_most // (len(sizes) - rank)))
+            at_most -= shares[session]
+        return shares
 
     def take(self, session: str, count: int) -> Sequence[Report]:
         """Take out the first `count` waiting reports, in order: they are sent now."""

@@ -11,9 +11,11 @@ import quickfix
 import structlog
 
 from fixgw.core.directory import Directory
-from fixgw.core.reports import Report
-from fixgw.engine.desk import Arrival
-from fixgw.fix.application import Application, die, fields_of
+from fixgw.core.reports import Again, Outgoing
+from fixgw.core.requests import Malformed
+from fixgw.engine.turn import Arrival
+from fixgw.exits import EXIT_JOURNAL
+from fixgw.fix.application import Application, Engine, die, fields_of
 from fixgw.fix.credentials import Credentials
 from fixgw.fix.dictionary import SOH, Dictionary
 from fixgw.fix.inbound import Inbound
@@ -23,6 +25,8 @@ from fixgw.fix.settings import BEGIN_STRING, SessionSettings
 log = structlog.get_logger("fixgw.fix")
 
 GUARDED_PER_POLL = 64  # sessions whose numbers are looked at in one poll: half a microsecond each
+
+STORE_CURE = "; its message store, fix/ in the data directory, must be writable and its disk not full"
 
 OnMoved = Callable[[str, quickfix.Session, int, int], None]
 
@@ -39,13 +43,16 @@ class Acceptor:
         *,
         port: int,
         store: Path,
+        watch_secret: str = "",
     ) -> None:
         self._directory = directory
         self._inbound = Inbound(dictionary)
         self._outbound = Outbound(directory)
         self._credentials = credentials
         self._dictionary = quickfix.DataDictionary(str(settings.dictionary))
-        self._settings_text = settings.render(port=port, store=store)
+        self._message = quickfix.Message()  # written anew for each report: twice as fast as a new one
+        self._settings_text = settings.render(port=port, store=store, watched=bool(watch_secret))
+        self._watch_secret = watch_secret
         self._ids = {
             name: quickfix.SessionID(BEGIN_STRING, settings.of(name, "SenderCompID") or "", name)
             for name in directory.sessions
@@ -56,28 +63,32 @@ class Acceptor:
         self._acceptor: quickfix.SocketAcceptor | None = None
 
     def create(
-        self, epochs: dict[str, int], on_reset: Callable[[str], int], on_moved: OnMoved
+        self, epochs: dict[str, int], engine: Engine, on_begin: Callable[[str], int], on_moved: OnMoved
     ) -> dict[str, quickfix.Session]:
         """Have QuickFIX create its sessions, returned by name; the port stays closed.
 
-        `on_reset` commits a session's new epoch and returns it. `on_moved` puts the two next MsgSeqNums that
-        it is given back into a session, which somebody moved who never logged on. Raises OSError when
-        QuickFIX does not take the settings.
+        `engine` is told what a callback has to tell at once. `on_begin` commits that a client has its numbers
+        begin anew, and returns the new epoch. `on_moved` puts the two next MsgSeqNums that it is given back
+        into a session, which somebody moved who never logged on. Raises OSError when QuickFIX does not take
+        the settings.
         """
         self._on_moved = on_moved
 
-        def reset(name: str) -> None:
-            epochs[name] = on_reset(name)
-            self._seen[name] = (1, 1)
-
         def is_sound(name: str) -> bool:
-            return self.numbers(name) == self._seen[name]
+            return self._numbers(name) == self._seen[name]
+
+        def begin(name: str) -> int:
+            self._seen[name] = (1, 1)
+            return on_begin(name)
 
         def is_new(name: str, seq_num: int) -> bool:
             return seq_num >= self._seen[name][1]
 
-        self._reset = reset
-        self._application = Application(self._credentials, epochs, reset, is_sound, is_new)
+        self._epochs = epochs
+        self._begin = begin
+        self._application = Application(
+            self._credentials, epochs, engine, begin, is_sound, is_new, self._watch_secret
+        )
         self._settings = quickfix.SessionSettings()
         try:
             self._settings.setFromString(self._settings_text)
@@ -90,13 +101,14 @@ class Acceptor:
             if native is None:
                 raise LookupError(name)
             self._native[name] = native
+            self._seen[name] = self._numbers(name)
         return self._native
 
     def open(self) -> None:
         """Open the port. Raises OSError when it cannot be opened."""
         if self._acceptor is None:
             raise AssertionError("open comes after create")
-        self._seen = {name: self.numbers(name) for name in self._native}
+        self._seen = {name: self._numbers(name) for name in self._native}
         self._to_guard.extend(self._native)
         try:
             self._acceptor.poll()
@@ -107,23 +119,27 @@ class Acceptor:
         """Let QuickFIX work once; the requests (any number) that came in, in order."""
         if self._acceptor is None or not self._acceptor.poll():
             die("QuickFIX has stopped by itself")
-        self._guard_some()
         received = self._application.received
-        if not received:
-            return []
+        if not received or self._application.touched:
+            self._guard_some()
+            if not received:
+                return []
         self._application.received = []
-        arrivals = (self._arrival(name, epoch, raw) for name, epoch, raw in received)
+        arrivals = [self._arrival(name, epoch, raw) for name, epoch, raw in received]
         return [arrival for arrival in arrivals if arrival is not None]
 
     def _guard_some(self) -> None:
-        left = self._application.left
-        while left:
-            self._guard(left.pop(), left=True)
+        touched, self._application.touched = self._application.touched, {}
+        for name, left in touched.items():
+            sending = self._application.sending.pop(name, 0)
+            if sending > 1 and self._numbers(name)[1] == sending:  # it would go on, and never answer again
+                die(f"{name}: QuickFIX could not store a message of its own{STORE_CURE}", EXIT_JOURNAL)
+            self._guard(name, left=left)
         for _ in range(min(GUARDED_PER_POLL, len(self._to_guard))):
-            self._guard(self._to_guard[0])
+            self._guard(self._to_guard[0], left=False)
             self._to_guard.rotate(-1)
 
-    def _guard(self, name: str, *, left: bool = False) -> None:
+    def _guard(self, name: str, *, left: bool) -> None:
         """Put the session's next numbers right if somebody moved them who may not.
 
         A Logon with 141=Y makes QuickFIX wipe its store before it asks for credentials, or checks anything;
@@ -131,7 +147,7 @@ class Acceptor:
         store wiped, has reset its session. `left` says that the session has just logged off: its numbers went
         up.
         """
-        numbers, seen = self.numbers(name), self._seen[name]
+        numbers, seen = self._numbers(name), self._seen[name]
         wiped = name in self._application.wiped or numbers[1] < seen[1]
         self._application.wiped.discard(name)
         if numbers != seen or wiped:
@@ -140,17 +156,17 @@ class Acceptor:
                 log.warning(
                     "reset", session=name, why="a Logon with 141=Y that QuickFIX did not ask us about"
                 )
-                self._reset(name)
+                self._epochs[name] = self._begin(name)
             elif wiped or not (logged_on or left):
                 if wiped:
                     self._native[name].setNextSenderMsgSeqNum(1)
                 self._on_moved(name, self._native[name], *seen)
-            self._seen[name] = self.numbers(name)
+            self._seen[name] = self._numbers(name)
 
     def _arrival(self, name: str, epoch: int, raw: str) -> Arrival | None:
         session = self._directory.sessions[name]
         request = self._inbound.read(raw, session)
-        msg_type = raw[raw.index("\x0135=") + 4 :].partition(SOH)[0]
+        msg_type = request.msg_type if isinstance(request, Malformed) else request.kind
         if msg_type == "j":
             # to answer a BusinessMessageReject with another one could go on for ever
             log.warning("client rejected a message", session=name, **fields_of(raw, ref_seq_num=45, why=58))
@@ -159,10 +175,29 @@ class Acceptor:
 
     def numbers(self, session: str) -> tuple[int, int]:
         """The next inbound and the next outbound MsgSeqNum of `session`."""
+        numbers = self._numbers(session)
+        if numbers[1] < self._seen[session][1]:
+            self._guard(session, left=False)
+            numbers = self._numbers(session)
+        return numbers
+
+    def _numbers(self, session: str) -> tuple[int, int]:
         native = self._native[session]
         return native.getExpectedTargetNum(), native.getExpectedSenderNum()
 
-    def send(self, session: str, reports: Sequence[Report], first_seq_num: int) -> None:
+    def is_away(self, session: str) -> bool:
+        """Whether the client is logged off, so that what is sent only waits for it."""
+        return session not in self._application.logged_on
+
+    def reset(self, session: str, epoch: int) -> None:
+        """Log the client out and wipe its store; its numbers begin anew at 1, in `epoch`."""
+        self._native[session].reset()
+        self._epochs[session] = epoch
+        self._seen[session] = self._numbers(session)
+        if self._seen[session] != (1, 1):
+            die(f"{session}: QuickFIX did not begin anew but at {self._seen[session]}")
+
+    def send(self, session: str, reports: Sequence[Outgoing], first_seq_num: int) -> None:
         """Send `reports` (any number) with the numbers from `first_seq_num` on; ends the process if it fails.
 
         While the client is away QuickFIX stores and counts them, and the client asks for them at its return.
@@ -171,15 +206,24 @@ class Acceptor:
         if native.getExpectedSenderNum() != first_seq_num:
             die(f"{session}: next MsgSeqNum is {native.getExpectedSenderNum()}, journaled is {first_seq_num}")
         profile, render = self._directory.sessions[session], self._outbound.render
-        send, new_message = native.send, quickfix.Message
+        send, message = native.send, self._message
         for report in reports:
-            body, has_groups = render(report, profile)
+            if isinstance(report, Again):
+                body, has_groups = render(report.report, profile)
+                msg_type, _, rest = body.partition(SOH)
+                body = f"{msg_type}{SOH}97=Y{SOH}{rest}"
+            else:
+                body, has_groups = render(report, profile)
             raw = f"8={BEGIN_STRING}\x019=0\x01{body}10=000\x01"
-            if not send(new_message(raw, self._dictionary, False) if has_groups else new_message(raw, False)):
-                die(f"{session}: QuickFIX could not store a report")
+            if has_groups:
+                message.setString(raw, False, self._dictionary)
+            else:
+                message.setString(raw, False)
+            if not send(message):
+                die(f"{session}: QuickFIX could not store a report{STORE_CURE}", EXIT_JOURNAL)
         if native.getExpectedSenderNum() != first_seq_num + len(reports):
             die(f"{session}: QuickFIX did not count the reports that it took")
-        self._seen[session] = self.numbers(session)
+        self._seen[session] = self._numbers(session)
 
     def keep_time(self) -> None:
         """Let the sessions look at the clock: QuickFIX does so only in a poll that found nothing to do."""

@@ -9,21 +9,24 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import NoReturn, TypeVar, cast
+from hmac import compare_digest
+from typing import NoReturn, Protocol, TypeVar, cast
 
 import quickfix
 import structlog
 
+from fixgw.exits import EXIT_INVARIANT, EXIT_JOURNAL
 from fixgw.fix.credentials import Credentials
 from fixgw.fix.dictionary import SOH
+from fixgw.fix.settings import WATCH_SESSION
 from fixgw.journal.contract import JournalError
 
 log = structlog.get_logger("fixgw.fix")
 
-EXIT_INVARIANT = 70  # EX_SOFTWARE: an invariant does not hold; restart, and the journal mends it
-EXIT_JOURNAL = 74  # EX_IOERR: the journal does not work; nothing was acknowledged that is not in it
 HEARTBEAT_SECONDS = range(5, 61)  # HeartBtInt(108): 0 would switch all of QuickFIX's timeouts off
 REFUSED = "Logon refused"  # one text for every cause: an attacker learns nothing
+
+BEGUN_ANEW = "sequence numbers have begun anew: log on with MsgSeqNum(34)=1, or with ResetSeqNumFlag(141)=Y"
 
 Callback = TypeVar("Callback", bound=Callable[..., object])
 
@@ -57,12 +60,32 @@ def fenced(callback: Callback) -> Callback:
     return cast(Callback, behind_fence)
 
 
+class Engine(Protocol):
+    """What a callback tells or asks the engine at once, because QuickFIX goes on right after it."""
+
+    def is_anew(self, session: str) -> bool:
+        """Whether we had its numbers begin anew, and the client has not logged on since."""
+        ...
+
+    def logged_on(self, session: str) -> None:
+        """Commit that the client has logged on since its numbers began anew."""
+        ...
+
+    def resent(self, session: str, begin: int, end: int) -> None:
+        """The client asked for the MsgSeqNums from `begin` to `end` (0: all) again, and gets them now."""
+        ...
+
+
 class Application(quickfix.Application):
-    """QuickFIX's callbacks. `epochs` are the sessions' epochs; `on_reset` commits a new one (a Logon with
-    141=Y).
+    """QuickFIX's callbacks. `epochs` are the sessions' epochs. `begin` commits that a client has its numbers
+    begin anew (a Logon with 141=Y), and returns the new epoch.
 
     `is_sound` says whether a session's numbers are as we left them, `is_new` whether an outbound number was
-    not used before.
+    not used before. `touched` are the sessions whose numbers something other than a request or a report may
+    have moved, and whether they have just logged off. `sending` are the numbers of QuickFIX's own messages.
+
+    The supervisor's session is none of these: it is known by `watch_secret`, its numbers are its own affair,
+    and nothing but session messages comes through it.
 
     QuickFIX can be brought to hand over messages of a connection that never logged on, so a message counts
     only when a Logon with good credentials went before it on its connection.
@@ -72,20 +95,26 @@ class Application(quickfix.Application):
         self,
         credentials: Credentials,
         epochs: dict[str, int],
-        on_reset: Callable[[str], None],
+        engine: Engine,
+        begin: Callable[[str], int],
         is_sound: Callable[[str], bool],
         is_new: Callable[[str, int], bool],
+        watch_secret: str = "",
     ) -> None:
         super().__init__()
         self._credentials = credentials
         self._epochs = epochs
-        self._on_reset = on_reset
+        self._engine = engine
+        self._begin = begin
         self._is_sound = is_sound
         self._is_new = is_new
+        self._watch_secret = watch_secret
+        self._watch_logged_on = False
         self.logged_on: set[str] = set()
         self.received: list[tuple[str, int, str]] = []
-        self.left: list[str] = []
+        self.touched: dict[str, bool] = {}
         self.wiped: set[str] = set()
+        self.sending: dict[str, int] = {}
 
     @fenced
     def onCreate(self, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
@@ -94,23 +123,34 @@ class Application(quickfix.Application):
     @fenced
     def onLogon(self, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
         """The session is logged on."""
-        log.info("logged on", session=_name(sessionID))
+        name = _name(sessionID)
+        if name != WATCH_SESSION:
+            log.info("logged on", session=name)
 
     @fenced
     def onLogout(self, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
         """The session is logged off, or its connection was refused."""
         name = _name(sessionID)
+        if name == WATCH_SESSION:
+            self._watch_logged_on = False
+            return
+        self.touched.setdefault(name, False)
         if name in self.logged_on:
             self.logged_on.remove(name)
-            self.left.append(name)
+            self.touched[name] = True
             log.info("logged off", session=name)
 
     @fenced
     def toAdmin(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
         """A session message goes out. An old number on a new one means that the store was wiped."""
         name, header = _name(sessionID), message.getHeader()
-        if not header.isSetField(43) and not self._is_new(name, int(header.getField(34))):
-            self.wiped.add(name)
+        if name == WATCH_SESSION:
+            return
+        self.touched.setdefault(name, False)
+        if not header.isSetField(43):
+            self.sending[name] = int(header.getField(34))
+            if not self._is_new(name, self.sending[name]):
+                self.wiped.add(name)
         if header.getField(35) == "3":
             said = fields_of(_text(message), ref_seq_num=45, tag=371, why=58)
             log.warning("rejected", session=name, **said)
@@ -123,9 +163,16 @@ class Application(quickfix.Application):
         """A session message came in: credentials and resets are looked at here."""
         name = _name(sessionID)
         msg_type = message.getHeader().getField(35)
+        if name == WATCH_SESSION:
+            self._from_watch(msg_type, message.toString())
+            return
+        self.touched.setdefault(name, False)
         if msg_type == "A":
             self._logon(name, message.toString())
-        elif name not in self.logged_on:
+        elif name in self.logged_on:
+            if msg_type == "2":
+                self._engine.resent(name, int(message.getField(7)), int(message.getField(16)))
+        else:
             # a SequenceReset with a low NewSeqNo would even crash QuickFIX: it would answer on no connection
             self._refuse(name, f"MsgType(35)={msg_type} before Logon", REFUSED)
 
@@ -139,10 +186,23 @@ class Application(quickfix.Application):
             why = f"HeartBtInt(108) must be {HEARTBEAT_SECONDS[0]} to {HEARTBEAT_SECONDS[-1]} seconds"
             self._refuse(name, why, why)
         if fields.get("141") == "Y":
-            self._on_reset(name)
+            self._epochs[name] = self._begin(name)
+        elif self._engine.is_anew(name):
+            if fields["34"] != "1":
+                self._refuse(name, f"MsgSeqNum(34)={fields['34']} after a reset", BEGUN_ANEW)
+            self._engine.logged_on(name)
         elif not self._is_sound(name):
             self._refuse(name, "its numbers were moved by somebody else and are put right now", "try again")
         self.logged_on.add(name)
+
+    def _from_watch(self, msg_type: str, raw: str) -> None:
+        if msg_type == "A":
+            said = fields_of(raw, secret=554).get("secret", "").encode("utf-8", "surrogateescape")
+            if not (self._watch_secret and compare_digest(said, self._watch_secret.encode())):
+                self._refuse(WATCH_SESSION, "wrong secret", REFUSED)
+            self._watch_logged_on = True
+        elif not self._watch_logged_on:
+            self._refuse(WATCH_SESSION, f"MsgType(35)={msg_type} before Logon", REFUSED)
 
     def _refuse(self, name: str, why: str, told: str) -> NoReturn:
         log.warning("refused", session=name, why=why)
@@ -154,7 +214,10 @@ class Application(quickfix.Application):
         name = _name(sessionID)
         if name in self.logged_on:
             self.received.append((name, self._epochs[name], _text(message)))
+        elif name == WATCH_SESSION:
+            log.warning("refused", session=name, why="an application message on the supervisor's session")
         else:
+            self.touched.setdefault(name, False)
             log.warning("refused", session=name, why="an application message before Logon")
 
 

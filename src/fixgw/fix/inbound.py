@@ -80,7 +80,10 @@ class Inbound:
         """The request that `raw` (a message with SOH after each field) makes on `session`; never raises
         for what a peer can send: a request that cannot be read comes back as `Malformed`.
         """
-        fields: Fields = dict([part.split("=", 1) for part in raw.split(SOH)[:-1]])
+        fields: Fields = {}
+        for part in raw.split(SOH)[:-1]:
+            tag, _, value = part.partition("=")
+            fields[tag] = value
         msg_type = fields["35"]
         reader = self._readers.get(msg_type)
         if reader is None:
@@ -350,14 +353,16 @@ def _instrument_name(fields: Fields) -> InstrumentName:
 
 def _security_id_problem(fields: Fields) -> Refusal | None:
     """What is wrong between SecurityID(48) and its source, or with the length of a name."""
-    if "48" in fields and fields.get("22") != "8":
+    security_id, source = fields.get("48", ""), fields.get("22", "")
+    if "48" in fields and source != "8":
         problem = "SecurityIDSource(22) is missing or not 8, as SecurityID(48) needs it"
         return invalid(problem, Subject.INSTRUMENT)
-    if "48" not in fields and "22" in fields:
+    if source and "48" not in fields:
         return invalid("SecurityID(48) is missing, as SecurityIDSource(22) needs it", Subject.INSTRUMENT)
-    for tag, label in (("55", "Symbol(55)"), ("48", "SecurityID(48)")):
-        if len(fields.get(tag, "")) > NAME_MAX:
-            return invalid(f"{label} is longer than {NAME_MAX} characters", Subject.INSTRUMENT)
+    if len(fields.get("55", "")) > NAME_MAX:
+        return invalid(f"Symbol(55) is longer than {NAME_MAX} characters", Subject.INSTRUMENT)
+    if len(security_id) > NAME_MAX:
+        return invalid(f"SecurityID(48) is longer than {NAME_MAX} characters", Subject.INSTRUMENT)
     return None
 
 

@@ -7,6 +7,9 @@ from msgspec import Struct
 
 BEGIN_STRING = "FIX.4.4"
 
+WATCH_SESSION = "FIXGW-WATCH"  # the supervisor's CompID
+WATCHED = "FIXGW"  # what it calls the engine, whatever the configured sessions call it
+
 _REQUIRED = {
     "ConnectionType": ("acceptor", "fixgw is an acceptor"),
     "UseDataDictionary": ("Y", "the dictionary is what keeps malformed messages out"),
@@ -53,6 +56,16 @@ _CHECKED = (
 )
 
 
+_WATCH_SETTINGS = {
+    "BeginString": BEGIN_STRING,
+    "SenderCompID": WATCHED,
+    "TargetCompID": WATCH_SESSION,
+    "ResetOnLogon": "Y",  # there is nothing in this session that could be lost
+    "PersistMessages": "N",  # a message each second would fill the store
+    "CheckLatency": "N",  # both ends have the same clock, and it may be set
+}
+
+
 class SessionSettings(Struct, frozen=True):
     """The file as it stands: defaults, and the settings of each session by the client's CompID."""
 
@@ -64,13 +77,20 @@ class SessionSettings(Struct, frozen=True):
         """The value of `setting` for the session `name`, its own or the default; None when there is none."""
         return self.sessions.get(name, {}).get(setting, self.defaults.get(setting))
 
+    def store_name(self, name: str) -> str:
+        """What QuickFIX calls the files of the session `name` in its message store."""
+        return f"{BEGIN_STRING}-{self.of(name, 'SenderCompID')}-{name}"
+
     @property
     def dictionary(self) -> Path:
         """The data dictionary that all sessions have; it is named relative to the file."""
         return (self.path.parent / self.defaults["DataDictionary"]).resolve()
 
-    def render(self, *, port: int, store: Path) -> str:
-        """The settings as QuickFIX gets them: with our port, store and dictionary, and what must be."""
+    def render(self, *, port: int, store: Path, watched: bool = False) -> str:
+        """The settings as QuickFIX gets them: with our port, store and dictionary, and what must be.
+
+        `watched` adds the session of the supervisor.
+        """
         fixed = {key: value for key, (value, _) in _REQUIRED.items()}
         fixed |= {
             "SocketAcceptPort": str(port),
@@ -78,7 +98,7 @@ class SessionSettings(Struct, frozen=True):
             "DataDictionary": str(self.dictionary),
         }
         lines = ["[DEFAULT]", *_lines({**self.defaults, **fixed})]
-        for settings in self.sessions.values():
+        for settings in (*self.sessions.values(), *([_WATCH_SETTINGS] if watched else [])):
             lines += ["[SESSION]", *_lines(settings)]
         return "\n".join(lines) + "\n"
 

@@ -5,6 +5,7 @@ Nothing here assumes a local file: the same contract can be kept by a replicated
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
@@ -70,21 +71,37 @@ class Queued(Struct, frozen=True):
 
 
 class Assigned(Struct, frozen=True):
-    """`count` reports from `position` on carry the outbound MsgSeqNums from `first_seq_num` on."""
+    """`count` reports from `position` on carry the outbound MsgSeqNums from `first_seq_num` on.
+
+    With `again` they had numbers in an earlier epoch, and go out with PossResend(97)=Y.
+    """
 
     session: str
     epoch: int
     first_seq_num: int
     position: int
     count: int
+    again: bool = False
 
 
-class SessionNumbers(Struct, frozen=True):
+class Reset(StrEnum):
+    """How far a reset of a session's numbers is."""
+
+    NONE = ""
+    DUE = "due"  # the epoch has begun, QuickFIX's store is still the old one's
+    ANEW = "anew"  # we began it, and the client has not logged on since
+
+
+class SessionNumbers(Struct, frozen=True, omit_defaults=True):
     """The numbers of a session.
 
     `next_in` and `next_out` are its next MsgSeqNums, `last_in` is that of the last request processed;
     all three begin anew with each `epoch`. `queued` and `sent` are outbox positions, which never do:
     reports from `sent` up to before `queued` have no MsgSeqNum yet.
+
+    `began` is when the epoch did (aware UTC; None for the first). `undelivered` are blocks (MsgSeqNum,
+    position, count) that were sent while the client was away and that it has not asked for since; `again`
+    are blocks (position, count) of earlier epochs that have to be sent in this one, before all others.
     """
 
     name: str
@@ -94,6 +111,10 @@ class SessionNumbers(Struct, frozen=True):
     last_in: int = 0
     queued: int = 0
     sent: int = 0
+    began: datetime | None = None
+    undelivered: tuple[tuple[int, int, int], ...] = ()
+    again: tuple[tuple[int, int], ...] = ()
+    reset: Reset = Reset.NONE
 
 
 class Counters(Struct, frozen=True):
@@ -137,7 +158,8 @@ class Loaded(Struct):
     """What a start needs: open orders, recent closed ones, recent ids, unfinished work, all numbers.
 
     `outbox` maps a session to its reports that have no MsgSeqNum yet, in order. `complete` says
-    whether every id used since the day began is there; if not, the journal has to be asked.
+    whether every id used since the day began is there; if not, the journal has to be asked. `last_at` is the
+    time (aware UTC) of the last turn.
     """
 
     orders: list[Order]
@@ -150,10 +172,16 @@ class Loaded(Struct):
     sandbox: SandboxState
     clean_stop: bool
     complete: bool
+    last_at: datetime | None = None
 
 
 class Journal(Protocol):
     """The contract. Every method raises JournalError when the journal does not work."""
+
+    @property
+    def settled(self) -> datetime:
+        """What was committed before this time is seen by `order`, `orders_named` and `uses`; later maybe."""
+        ...
 
     def commit(self, batch: Batch) -> None:
         """Make `batch` durable as a whole before returning."""
@@ -175,8 +203,12 @@ class Journal(Protocol):
         """The other uses of this id on this OMS, oldest first (0 or more)."""
         ...
 
-    def assigned_from(self, session: str, epoch: int, seq_num: int) -> list[tuple[int, Report]]:
-        """The reports (any number) that carry the MsgSeqNum `seq_num` of `epoch` or a higher one, with it."""
+    def reports(self, session: str, position: int, count: int) -> list[Report]:
+        """`count` reports of the session's outbox from `position` on, in order; fewer if there are fewer."""
+        ...
+
+    def assigned_from(self, session: str, epoch: int, seq_num: int) -> list[Assigned]:
+        """The blocks (any number) with MsgSeqNums of `epoch` from `seq_num` on; the first one is cut."""
         ...
 
     def close(self) -> None:

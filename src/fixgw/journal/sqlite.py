@@ -1,22 +1,24 @@
-"""The embedded journal: SQLite in WAL mode, one transaction per turn of the engine (group commit)."""
+"""The embedded journal: SQLite in WAL mode, one row and one transaction per turn of the engine."""
+
+# ruff: noqa: S608  (the SQL is put together from constants of this package)
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from decimal import Decimal
+from functools import lru_cache, wraps
 from pathlib import Path
-from threading import Event as Signal
-from threading import Thread
-from typing import Any, Literal, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from fixgw.core.book import Use
+from fixgw.core.events import MassCancelAccepted, RequestRefused
 from fixgw.core.order import ZERO, Order
 from fixgw.core.reports import Report
 from fixgw.journal.contract import (
+    Assigned,
     Batch,
     Counters,
     Entry,
@@ -27,53 +29,48 @@ from fixgw.journal.contract import (
     SessionNumbers,
     UsedId,
 )
+from fixgw.journal.fold import REPORTS, STATE_NAME, VIEWS, Fold, code_of
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
-CHECKPOINT_COMMITS = 200  # a few megabytes of log: a checkpoint takes tens of milliseconds beside the engine
-WAL_PAGES_MAX = 32_768  # 128 MiB of log: only a checkpoint thread that is far behind lets it come to that
+WAL_PAGES_MAX = 32_768  # 128 MiB of log: only a fold that is far behind lets it come to that
 SHARED_MAX = 16_384  # values that loaded orders share: more would take more memory than they save
-CACHE_KIB = 8_192  # the pages at the end of every table, where nearly all writes go
+DECODED_AT_A_TIME = 1_000  # orders: more would only take more memory for their text
+CACHE_KIB = 8_192  # pages of the tables: those of a start's questions
 
 _SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE turn (
-    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, counters BLOB NOT NULL, entries BLOB NOT NULL);
-CREATE TABLE orders (
-    order_id INTEGER PRIMARY KEY, oms_id INTEGER NOT NULL, cl_ord_id TEXT, is_open INTEGER NOT NULL,
-    entered_at INTEGER NOT NULL, body BLOB NOT NULL, canceled_at INTEGER);
-CREATE INDEX orders_open ON orders (order_id) WHERE is_open;
-CREATE INDEX orders_named ON orders (cl_ord_id);
-CREATE TABLE used_id (
-    seq INTEGER PRIMARY KEY, oms_id INTEGER NOT NULL, cl_ord_id TEXT NOT NULL, user_id INTEGER NOT NULL,
-    content INTEGER NOT NULL, used_at INTEGER NOT NULL, body BLOB NOT NULL,
-    UNIQUE (cl_ord_id, user_id, oms_id, content));
-CREATE TABLE mass_cancel (mass_cancel_id INTEGER PRIMARY KEY, body BLOB NOT NULL);
-CREATE TABLE session (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE outbox (
-    session TEXT NOT NULL, position INTEGER NOT NULL, count INTEGER NOT NULL, epoch INTEGER,
-    first_seq_num INTEGER, reports BLOB NOT NULL, PRIMARY KEY (session, position)) WITHOUT ROWID;
-CREATE TABLE assigned (
-    session TEXT NOT NULL, epoch INTEGER NOT NULL, first_seq_num INTEGER NOT NULL, position INTEGER NOT NULL,
-    count INTEGER NOT NULL, PRIMARY KEY (session, epoch, first_seq_num)) WITHOUT ROWID;
+    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, numbers TEXT NOT NULL, canceled TEXT, orders TEXT,
+    used_ids TEXT, reports TEXT, entries TEXT);
 """
 
 _CLOSED = "SELECT entered_at, body, canceled_at FROM orders WHERE NOT is_open ORDER BY order_id DESC"
 _USED = "SELECT used_at, body, oms_id, cl_ord_id FROM used_id ORDER BY seq DESC"
 
+_CURES = {
+    sqlite3.SQLITE_FULL: "make room on its disk",
+    sqlite3.SQLITE_IOERR: "its disk does not work, is full, or is not a local one",
+    sqlite3.SQLITE_READONLY: "the file and its directory must be writable",
+    sqlite3.SQLITE_CANTOPEN: "the file and its directory must be writable",
+    sqlite3.SQLITE_BUSY: "another program has locked it: end that one",
+    sqlite3.SQLITE_CORRUPT: "move state.db away, it is made anew; if that is no help, restore a backup",
+    sqlite3.SQLITE_NOTADB: "restore a backup",
+}
+"""What to do, by SQLite's primary result code."""
+
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_encode = msgspec.msgpack.Encoder().encode
-_order = msgspec.msgpack.Decoder(Order).decode
-_use = msgspec.msgpack.Decoder(Use).decode
-_reports = msgspec.msgpack.Decoder(list[Report]).decode
-_entries = msgspec.msgpack.Decoder(list[Entry]).decode
-_numbers = msgspec.msgpack.Decoder(SessionNumbers).decode
-_counters = msgspec.msgpack.Decoder(Counters).decode
-_sandbox = msgspec.msgpack.Decoder(SandboxState).decode
-_mass_cancel = msgspec.msgpack.Decoder(MassCancelRow).decode
-_time = msgspec.msgpack.Decoder(datetime).decode
+_encode = msgspec.json.Encoder().encode
+_order = msgspec.json.Decoder(Order).decode
+_orders = msgspec.json.Decoder(list[Order]).decode
+_use = msgspec.json.Decoder(Use).decode
+_reports = msgspec.json.Decoder(dict[str, list[Report]]).decode
+_entries = msgspec.json.Decoder(list[Entry]).decode
+_numbers = msgspec.json.Decoder(SessionNumbers).decode
+_sandbox = msgspec.json.Decoder(SandboxState).decode
+_mass_cancel = msgspec.json.Decoder(MassCancelRow).decode
 
 
 @lru_cache(maxsize=16)  # all of a turn has the same time
@@ -81,236 +78,207 @@ def _micros(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
-class _Checkpoints:
-    """Copies the log back into the file beside the engine's thread, which would stall on it for milliseconds.
+class TurnNumbers(msgspec.Struct, omit_defaults=True):
+    """The small things of a turn: numbers, positions, marks; the rows of the tables as `fold` reads them.
 
-    It only calls SQLite, which lets go of the interpreter meanwhile, on a connection of its own. Should it
-    fail or fall behind, the writer does it at WAL_PAGES_MAX.
+    `order_ids` are those of all orders that the turn is about: changed by it, or named in vain.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._commits = 0
-        self._wanted = Signal()
-        self._closing = False
-        self._thread = Thread(target=self._run, name="checkpoints", daemon=True)
-        self._thread.start()
+    counters: Counters | None = None
+    clean_stop: bool = False
+    queued: list[tuple[str, int, int]] = []
+    assigned: list[tuple[str, int, int, int, int, bool]] = []
+    sessions: list[tuple[str, SessionNumbers]] = []
+    mass_cancels: list[tuple[int, bool, MassCancelRow]] = []
+    meta: list[tuple[str, str]] = []
+    order_ids: list[int] = []
 
-    def after_commit(self) -> None:
-        """Count a commit; every CHECKPOINT_COMMITS a checkpoint is due."""
-        self._commits += 1
-        if self._commits >= CHECKPOINT_COMMITS:
-            self._commits = 0
-            self._wanted.set()
 
-    def _run(self) -> None:
-        db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
-        while True:
-            self._wanted.wait()
-            self._wanted.clear()
-            if self._closing:
-                db.close()
-                return
-            with suppress(sqlite3.Error):
-                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+_turn_numbers = msgspec.json.Decoder(TurnNumbers).decode
 
-    def close(self) -> None:
-        """End the thread."""
-        self._closing = True
-        self._wanted.set()
-        self._thread.join()
+
+def _reads(
+    method: Callable[Concatenate["SqliteJournal", _P], _T],
+) -> Callable[Concatenate["SqliteJournal", _P], _T]:
+    """Have `method` raise JournalError for whatever it meets in a damaged file."""
+
+    @wraps(method)
+    def reading(self: "SqliteJournal", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return method(self, *args, **kwargs)
+        except (sqlite3.Error, msgspec.MsgspecError, LookupError) as error:
+            raise self._failed("read", error) from error
+
+    return reading
+
+
+def _cure(error: Exception) -> str:
+    """What to do about an error of SQLite; empty when it says it itself."""
+    if not isinstance(error, sqlite3.Error):
+        return f"; {_CURES[sqlite3.SQLITE_CORRUPT]}"
+    cure = _CURES.get(code_of(error))
+    return f"; {cure}" if cure else ""
 
 
 class SqliteJournal:
-    """A journal in the file `path`. Raises JournalError when it cannot be opened or is of a newer version.
+    """A journal in the file `path`, with `state.db` beside it, which is made from it (see `fold`).
 
-    `sync` is "full" (survives a loss of power) or "normal" (survives the crash of the process only).
+    A turn is committed as one row. `sync` is "full" (survives a loss of power) or "normal" (survives the
+    crash of the process only). Raises JournalError when it cannot be opened or is of a newer version.
     """
 
     def __init__(self, path: Path, sync: Literal["full", "normal"] = "full") -> None:
-        self._path = path
+        self._path, self._state_path = path, path.with_name(STATE_NAME)
+        if self._state_path.exists() and not (path.exists() and path.stat().st_size):
+            raise JournalError(
+                f"the journal {path} is gone, {self._state_path} is not: put it back, or move both away"
+            )
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={'FULL' if sync == 'full' else 'NORMAL'}")
-            self._db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             self._db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES_MAX}")
             self._prepare()
-            self._checkpoints = _Checkpoints(path)
-            self._clean_stop: bool | None = None  # not known: the first commit writes it
         except sqlite3.Error as error:
             raise self._failed("open", error) from error
+        try:
+            self._fold = Fold(path, self._state_path, syncs=sync == "normal")
+            self._state = sqlite3.connect(self._state_path, timeout=BUSY_SECONDS, isolation_level=None)
+            self._state.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            self._state.execute("ATTACH ? AS log", (str(path),))
+            self._state.executescript(VIEWS)
+        except (sqlite3.Error, OSError) as error:
+            raise self._state_failed(error) from error
 
     def _failed(self, what: str, error: Exception) -> JournalError:
-        return JournalError(f"cannot {what} the journal {self._path}: {error}")
+        return JournalError(f"cannot {what} the journal {self._path}: {error}{_cure(error)}")
+
+    def _state_failed(self, error: Exception) -> JournalError:
+        """The error of a turn that could not be folded in: the journal has it, `state.db` has not."""
+        return JournalError(f"cannot fold the journal into {self._state_path}: {error}{_cure(error)}")
 
     def _prepare(self) -> None:
         version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise JournalError(
-                f"the journal {self._path} is of version {version}, this release reads up to {SCHEMA_VERSION}"
-            )
         if version == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            known = f"this release reads version {SCHEMA_VERSION}"
+            raise JournalError(f"the journal {self._path} is of version {version}, {known}")
+
+    @property
+    def settled(self) -> datetime:
+        """What was committed before this time is seen by `order`, `orders_named` and `uses`."""
+        return _EPOCH + self._fold.folded_at * _MICROSECOND
 
     def commit(self, batch: Batch) -> None:
         """Make `batch` durable as a whole before returning. Raises JournalError; then nothing of it is."""
-        db = self._db
         try:
-            db.execute("BEGIN")
-            self._write(batch)
-            db.execute("COMMIT")
-            self._clean_stop = batch.clean_stop
-            self._checkpoints.after_commit()
+            self._fold.before_commit()
+        except Exception as error:
+            raise self._state_failed(error) from error
+        try:
+            done = self._db.execute("INSERT INTO turn VALUES (NULL,?,?,?,?,?,?,?)", _turn_row(batch))
         except sqlite3.Error as error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
             raise self._failed("write", error) from error
-
-    def _write(self, batch: Batch) -> None:
-        db = self._db
-        if batch.counters is not None:
-            at = 0 if batch.at is None else _micros(batch.at)
-            row4 = (at, _encode(batch.counters), _encode(batch.entries))
-            db.execute("INSERT INTO turn VALUES (NULL,?,?,?)", row4)
-        if batch.orders:
-            db.executemany(
-                "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL) ON CONFLICT (order_id) DO UPDATE SET "
-                "is_open=excluded.is_open, body=excluded.body",
-                map(_order_row, batch.orders),
-            )
-        if batch.canceled and batch.at is not None:
-            db.execute(
-                "UPDATE orders SET is_open=0, canceled_at=? "
-                "WHERE order_id IN (SELECT value FROM json_each(?))",
-                (_micros(batch.at), msgspec.json.encode(batch.canceled).decode()),
-            )
-        if batch.used_ids:
-            db.executemany(
-                "INSERT INTO used_id VALUES (NULL,?,?,?,?,?,?) "
-                "ON CONFLICT (cl_ord_id, user_id, oms_id, content) "
-                "DO UPDATE SET used_at=excluded.used_at, body=excluded.body",
-                map(_used_row, batch.used_ids),
-            )
-        blocks = {block.session: block for block in batch.assigned}
-        for queued in batch.queued:
-            session, position, count = queued.session, queued.position, len(queued.reports)
-            block = blocks.get(session)
-            epoch = first_seq_num = None
-            if block is not None and (block.position, block.count) == (position, count):
-                epoch, first_seq_num = (
-                    block.epoch,
-                    block.first_seq_num,
-                )  # the usual case: queued and sent at once
-                del blocks[session]
-            row6 = (session, position, count, epoch, first_seq_num, _encode(queued.reports))
-            db.execute("INSERT INTO outbox VALUES (?,?,?,?,?,?)", row6)
-        for block in blocks.values():
-            row5 = (block.session, block.epoch, block.first_seq_num, block.position, block.count)
-            db.execute("INSERT INTO assigned VALUES (?,?,?,?,?)", row5)
-        for numbers in batch.sessions:
-            db.execute("INSERT OR REPLACE INTO session VALUES (?,?)", (numbers.name, _encode(numbers)))
-        self._write_rare(batch)
-
-    def _write_rare(self, batch: Batch) -> None:
-        for row in batch.mass_cancels:
-            if row.left == 0:
-                self._db.execute("DELETE FROM mass_cancel WHERE mass_cancel_id=?", (row.mass_cancel_id,))
-            else:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO mass_cancel VALUES (?,?)", (row.mass_cancel_id, _encode(row))
-                )
-        meta: list[tuple[str, bytes]] = []
-        if batch.clean_stop is not self._clean_stop:
-            meta.append(("clean_stop", _encode(batch.clean_stop)))
-        meta.extend((f"day_start {oms_id}", _encode(start)) for oms_id, start in batch.day_starts)
-        if batch.sandbox is not None:
-            meta.append(("sandbox", _encode(batch.sandbox)))
-        if meta:
-            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", meta)
+        self._fold.after_commit(done.lastrowid or 0)
 
     def load(self, *, since: datetime, closed_max: int) -> Loaded:
         """What a start needs. Raises JournalError, also for content that cannot be read."""
         try:
-            return self._load(since, closed_max)
-        except (sqlite3.Error, msgspec.MsgspecError) as error:
-            raise self._failed("read", error) from error
+            self._fold.catch_up()
+        except sqlite3.Error as error:
+            raise self._state_failed(error) from error
+        return self._load(since, closed_max)
 
+    @_reads
     def _load(self, since: datetime, closed_max: int) -> Loaded:
-        db = self._db
-        meta: dict[str, bytes] = dict(db.execute("SELECT key, value FROM meta").fetchall())
+        db = self._state
+        meta: dict[str, str] = dict(db.execute("SELECT key, value FROM meta").fetchall())
         sessions = {
             name: _numbers(body) for name, body in db.execute("SELECT name, body FROM session").fetchall()
         }
         closed, all_orders = _newest(
-            db.execute(_CLOSED), since, closed_max, lambda row: _stored_order(row[1], row[2])
+            db.execute(_CLOSED), since, closed_max, lambda row: stored_order(row[1], row[2])
         )
         used, all_used = _newest(
             db.execute(_USED), since, closed_max, lambda row: UsedId(row[2], row[3], _use(row[1]))
         )
-        opened = list(_shared(db.execute("SELECT body FROM orders WHERE is_open ORDER BY order_id")))
-        counters = db.execute("SELECT counters FROM turn ORDER BY seq DESC LIMIT 1").fetchone()
+        opened = list(
+            _shared(_decoded(db.execute("SELECT body FROM orders WHERE is_open ORDER BY order_id")))
+        )
         sandbox = meta.get("sandbox")
+        last = self._db.execute("SELECT numbers, at FROM turn ORDER BY seq DESC LIMIT 1").fetchone()
+        numbers = None if last is None else _turn_numbers(last[0])
         return Loaded(
             orders=closed + opened,
             used_ids=used,
             mass_cancels=[_mass_cancel(body) for (body,) in db.execute("SELECT body FROM mass_cancel")],
             sessions=sessions,
-            outbox={name: self._outbox(name, numbers.sent) for name, numbers in sessions.items()},
+            outbox={
+                name: self._outbox(name, numbers.sent, numbers.queued) for name, numbers in sessions.items()
+            },
             day_starts={
-                int(key.split()[1]): _time(value)
+                int(key.split()[1]): datetime.fromisoformat(value)
                 for key, value in meta.items()
                 if key.startswith("day_start ")
             },
-            counters=Counters() if counters is None else _counters(counters[0]),
+            counters=(numbers and numbers.counters) or Counters(),
             sandbox=SandboxState() if sandbox is None else _sandbox(sandbox),
-            clean_stop="clean_stop" not in meta or bool(msgspec.msgpack.decode(meta["clean_stop"])),
+            clean_stop=numbers is None or numbers.clean_stop,
             complete=all_orders and all_used,
+            last_at=None if last is None else _EPOCH + last[1] * _MICROSECOND,
         )
 
-    def _outbox(self, session: str, position: int) -> list[Report]:
-        reports: list[Report] = []
-        rows = self._db.execute(
-            "SELECT position, reports FROM outbox WHERE session=? AND position+count>? ORDER BY position",
-            (session, position),
+    def _outbox(self, session: str, start: int, end: int) -> list[Report]:
+        """The reports of `session` from the position `start` up to before `end`, in order."""
+        rows = self._state.execute(
+            f"SELECT o.position, {REPORTS} FROM all_outbox o "
+            "WHERE o.session=?1 AND o.position<?3 AND o.position+o.count>?2 AND o.position>=coalesce("
+            "(SELECT max(position) FROM outbox WHERE session=?1 AND position<=?2), 0) ORDER BY o.position",
+            (session, start, end),
         )
+        found: list[Report] = []
         for first, body in rows:
-            reports.extend(_reports(body)[max(0, position - first) :])
-        return reports
+            found.extend(_reports(body)[session][max(0, start - first) : end - first])
+        return found
 
-    def assigned_from(self, session: str, epoch: int, seq_num: int) -> list[tuple[int, Report]]:
-        """The reports that carry the MsgSeqNum `seq_num` or a higher one, with it. Raises JournalError."""
-        blocks = self._query(
-            "SELECT first_seq_num, position, count FROM assigned "
-            "WHERE session=?1 AND epoch=?2 AND first_seq_num+count>?3 "
-            "UNION ALL SELECT first_seq_num, position, count FROM outbox "
-            "WHERE session=?1 AND epoch=?2 AND first_seq_num+count>?3 ORDER BY first_seq_num",
+    @_reads
+    def reports(self, session: str, position: int, count: int) -> list[Report]:
+        """`count` reports of the session's outbox from `position` on. Raises JournalError."""
+        return self._outbox(session, position, position + count)
+
+    @_reads
+    def assigned_from(self, session: str, epoch: int, seq_num: int) -> list[Assigned]:
+        """The blocks with MsgSeqNums of `epoch` from `seq_num` on; the first is cut. Raises JournalError."""
+        rows = self._query(
+            "SELECT session, epoch, first_seq_num, position, count, again FROM all_assigned "
+            "WHERE session=?1 AND epoch=?2 AND first_seq_num+count>?3 AND first_seq_num>=coalesce((SELECT "
+            "max(first_seq_num) FROM assigned WHERE session=?1 AND epoch=?2 AND first_seq_num<=?3), 0) "
+            "ORDER BY first_seq_num",
             (session, epoch, seq_num),
         )
-        if not blocks:
-            return []
-        start = blocks[0][1]
-        reports = self._outbox(session, start)
-        return [
-            (first + number, reports[position - start + number])
-            for first, position, count in blocks
-            for number in range(count)
-            if first + number >= seq_num
-        ]
+        blocks = []
+        for name, _, first, position, count, again in rows:
+            cut = max(0, seq_num - first)
+            blocks.append(Assigned(name, epoch, first + cut, position + cut, count - cut, bool(again)))
+        return blocks
 
+    @_reads
     def order(self, order_id: int) -> Order | None:
         """The order with this id, however old. Raises JournalError."""
         rows = self._query("SELECT body, canceled_at FROM orders WHERE order_id=?", (order_id,))
-        return _stored_order(*rows[0]) if rows else None
+        return stored_order(*rows[0]) if rows else None
 
+    @_reads
     def orders_named(self, oms_id: int, cl_ord_id: str) -> list[Order]:
         """The orders that ever had this ClOrdID on this OMS, oldest first. Raises JournalError."""
         rows = self._query(
             "SELECT body, canceled_at FROM orders WHERE cl_ord_id=? AND oms_id=? ORDER BY order_id",
             (cl_ord_id, oms_id),
         )
-        return [_stored_order(*row) for row in rows]
+        return [stored_order(*row) for row in rows]
 
+    @_reads
     def uses(self, oms_id: int, cl_ord_id: str) -> list[Use]:
         """The other uses of this id on this OMS, oldest first. Raises JournalError."""
         rows = self._query(
@@ -320,28 +288,72 @@ class SqliteJournal:
 
     def entries(self) -> Iterable[Entry]:
         """The audit trail, oldest first (any length). Raises JournalError."""
-        cursor = self._db.execute("SELECT entries FROM turn ORDER BY seq")
+        cursor = self._db.execute("SELECT entries FROM turn WHERE entries IS NOT NULL ORDER BY seq")
         while rows := cursor.fetchmany(1_000):
             for (body,) in rows:
                 yield from _entries(body)
 
     def _query(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-        try:
-            return self._db.execute(statement, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise self._failed("read", error) from error
+        return self._state.execute(statement, parameters).fetchall()
 
     def close(self) -> None:
         """Write back the log into the file and close it. Raises JournalError."""
         try:
-            self._checkpoints.close()
+            self._state.close()
+            self._fold.close()
+        except sqlite3.Error as error:
+            raise self._state_failed(error) from error
+        try:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.close()
         except sqlite3.Error as error:
             raise self._failed("close", error) from error
 
 
-def _stored_order(body: bytes, canceled_at: int | None) -> Order:
+def _turn_row(batch: Batch) -> tuple[int | str | None, ...]:
+    """`batch` as a row of the table turn. Its columns hold JSON, for `fold` and for people."""
+    numbers = TurnNumbers(
+        batch.counters,
+        batch.clean_stop,
+        [(block.session, block.position, len(block.reports)) for block in batch.queued],
+        [msgspec.structs.astuple(block) for block in batch.assigned],
+        [(session.name, session) for session in batch.sessions],
+        [(row.mass_cancel_id, row.left == 0, row) for row in batch.mass_cancels],
+        [(f"day_start {oms_id}", start.isoformat()) for oms_id, start in batch.day_starts],
+    )
+    numbers.order_ids = _order_ids(batch)
+    if batch.sandbox is not None:
+        numbers.meta.append(("sandbox", _json(batch.sandbox)))
+    return (
+        0 if batch.at is None else _micros(batch.at),
+        _json(numbers),
+        _json(batch.canceled) if batch.canceled else None,
+        _json([_order_row(order) for order in batch.orders]) if batch.orders else None,
+        _json([_used_row(used) for used in batch.used_ids]) if batch.used_ids else None,
+        _json({block.session: block.reports for block in batch.queued}) if batch.queued else None,
+        _json(batch.entries) if batch.entries else None,
+    )
+
+
+def _order_ids(batch: Batch) -> list[int]:
+    """The ids of all orders that `batch` is about, for the audit trail of one of them."""
+    found = [order.order_id for order in batch.orders]
+    found += batch.canceled
+    for entry in batch.entries:
+        if entry.errorcode or entry.kind == "q":
+            for event in entry.events[:2]:  # a mass cancel has its orders' ends after them
+                if isinstance(event, RequestRefused) and event.order_id is not None:
+                    found.append(event.order_id)
+                elif isinstance(event, MassCancelAccepted):
+                    found += event.already_pending
+    return found
+
+
+def _json(value: object) -> str:
+    return _encode(value).decode()
+
+
+def stored_order(body: str, canceled_at: int | None) -> Order:
     """An order as it stands: a cancel that was all that happened to it is stored beside its body."""
     order = _order(body)
     return order if canceled_at is None else order.to_canceled(_EPOCH + canceled_at * _MICROSECOND)
@@ -362,25 +374,37 @@ def _newest(
     return found[::-1], True
 
 
-def _shared(rows: Iterable[tuple[bytes]]) -> Iterator[Order]:
-    """Orders that share what many of them have in common: a million take a fifth less memory for it."""
-    seen: dict[object, Any] = {}
+def _decoded(bodies: sqlite3.Cursor) -> Iterator[Order]:
+    """The orders with these bodies (any number); many at one time, which is a sixth faster."""
+    while rows := bodies.fetchmany(DECODED_AT_A_TIME):
+        yield from _orders(f"[{','.join([body for (body,) in rows])}]")
 
-    def share(key: object, value: _T) -> _T:
-        found: _T = seen.get(key, value)
-        if found is value and len(seen) < SHARED_MAX:
-            seen[key] = value
+
+def _shared(orders: Iterable[Order]) -> Iterator[Order]:
+    """Orders that share what many of them have in common: a million take a fifth less memory for it."""
+    numbers: dict[str, Decimal] = {}  # by their text: 1.0 is not written as 1, and text is hashed fast
+    sessions: dict[str | None, str | None] = {}
+    entered_at: datetime | None = None
+
+    def share(number: Decimal) -> Decimal:
+        text = str(number)
+        found = numbers.get(text)
+        if found is None:
+            found = number
+            if len(numbers) < SHARED_MAX:
+                numbers[text] = number
         return found
 
-    for (body,) in rows:
-        order = _order(body)
-        quantity, price = order.order_qty, order.price
+    for order in orders:
+        price = order.price
+        if order.entered_at != entered_at:  # those of one turn, which come together, have the same time
+            entered_at = order.entered_at
         yield replace(
             order,
-            session=share(order.session, order.session),
-            entered_at=share(order.entered_at, order.entered_at),
-            order_qty=share((quantity, quantity.as_tuple().exponent), quantity),  # 1.0 is not written as 1
-            price=price and share((price, price.as_tuple().exponent), price),
+            session=sessions.setdefault(order.session, order.session),
+            entered_at=entered_at,
+            order_qty=share(order.order_qty),
+            price=price and share(price),
             cum_qty=order.cum_qty or ZERO,
             gross_value=order.gross_value or ZERO,
         )
@@ -393,10 +417,10 @@ def _order_row(order: Order) -> tuple[object, ...]:
         order.cl_ord_id,
         order.is_open,
         _micros(order.entered_at),
-        _encode(order),
+        order,
     )
 
 
 def _used_row(used: UsedId) -> tuple[object, ...]:
     use = used.use
-    return (used.oms_id, used.cl_ord_id, use.user_id, use.content, _micros(use.used_at), _encode(use))
+    return (used.oms_id, used.cl_ord_id, use.user_id, use.content, _micros(use.used_at), use)

@@ -1,0 +1,93 @@
+"""What a turn of the desk takes and gives: arrivals, commands, its bounds, the door, log lines."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from msgspec import Struct
+
+from fixgw.core.errors import Refusal
+from fixgw.core.reports import Outgoing
+from fixgw.core.requests import ClientRequest, VenueRequest
+from fixgw.engine.sandbox import SandboxCommand
+
+
+class Arrival(Struct, frozen=True, gc=False):
+    """A request of a FIX client as it came in: `msg_seq_num` in the session's `epoch`."""
+
+    session: str
+    epoch: int
+    msg_seq_num: int
+    msg_type: str
+    request: ClientRequest
+
+
+class ResetSession(Struct, frozen=True, tag=True, array_like=True):
+    """Have the sequence numbers of this session begin anew."""
+
+    session: str
+
+
+class Command(Struct):
+    """A venue's word, or an order to the sandbox or the engine, from the link.
+
+    `answer` is told what became of it.
+    """
+
+    said: VenueRequest | SandboxCommand | ResetSession
+    answer: Callable[[Refusal | None], None]
+
+
+class SessionDoor(Protocol):
+    """What the desk needs of the door that sends to FIX sessions."""
+
+    def numbers(self, session: str) -> tuple[int, int]:
+        """The next inbound and the next outbound MsgSeqNum of `session`."""
+        ...
+
+    def send(self, session: str, reports: Sequence[Outgoing], first_seq_num: int) -> None:
+        """Send `reports`, which are journaled as carrying the numbers from `first_seq_num` on."""
+        ...
+
+    def is_away(self, session: str) -> bool:
+        """Whether the client is logged off, so that what is sent only waits for it."""
+        ...
+
+    def reset(self, session: str, epoch: int) -> None:
+        """Log the client out and have its numbers begin anew at 1; from now on it is `epoch`."""
+        ...
+
+
+class Limits(Struct, frozen=True):
+    """The desk's bounds. `closed_for` and `closed_max` (a count) bound how long closed orders are known."""
+
+    reports_per_turn: int = 500
+    expire_per_turn: int = 500
+    closed_for: timedelta = timedelta(hours=24)
+    closed_max: int = 200_000
+
+
+class RequestLine(Struct, gc=False):
+    """The log line of one request: who asked what, what was decided by which rule, in how many microseconds.
+
+    `orders` counts those taken on. `errorcode` is 0 and `detail` empty when it was not refused.
+    """
+
+    at: datetime
+    level: str
+    event: str
+    session: str
+    msg_seq_num: int
+    msg_type: str
+    user: int
+    cl_ord_id: str | None
+    decision: str
+    rule: str
+    orders: int
+    micros: int
+    errorcode: int
+    detail: str
+
+
+Line = RequestLine | dict[str, object]
+"""A line for the log, of a request or of anything else."""
