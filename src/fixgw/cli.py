@@ -17,9 +17,9 @@ from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
 from fixgw.explain import explain
 from fixgw.fix import decode as decoding
 from fixgw.fix import dictionary
-from fixgw.fix.credentials import hash_password
 from fixgw.journal_commands import journal
 from fixgw.link import LinkError, Said, call
+from fixgw.passwords import hash_password
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="A FIX 4.4 gateway that translates cancels."
