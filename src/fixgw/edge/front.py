@@ -37,6 +37,7 @@ KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("T
 
 LATER = "the gateway is starting: try again"
 TWICE = "this session is logged on already"
+DISABLED = "the session is disabled"
 FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -175,20 +176,17 @@ class Front:
 
     async def _look(self, claim: Claim, frame: bytes, visitor: Visitor) -> Refused | None:
         """Let the client in, or say why not: first who he is, then whether he may."""
-        refused = await self._verifier.check(claim, visitor.address)
+        row, names = self._rows[claim.session], visitor.certificate_names
+        refused = logon.outsider(claim, row, address=visitor.address, certificate_names=names)
+        refused = refused or await self._verifier.check(claim, visitor.address)
         if refused is not None:
             return refused
         self._visitors.pop(visitor, None)  # he is known, and makes room for nobody
         if claim.session in self.disabled:
-            return Refused("the session is disabled", "the session is disabled")
+            return Refused(DISABLED, DISABLED)
+        now = datetime.now(UTC)
         return (
-            logon.problem(
-                claim,
-                self._rows[claim.session],
-                address=visitor.address,
-                certificate_names=visitor.certificate_names,
-                now=datetime.now(UTC),
-            )
+            logon.problem(claim, row, address=visitor.address, certificate_names=names, now=now)
             or await self._wait_for_last(claim.session)
             or await self._enter(claim, frame, visitor)
         )
