@@ -1,0 +1,1 @@
+"""Tests of the edge: its pure parts alone, the others on real sockets."""
