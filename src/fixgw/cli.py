@@ -1,6 +1,7 @@
 """The command line."""
 
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -115,6 +116,30 @@ def passwd() -> None:
         err.print("an empty password is no password")
         raise typer.Exit(EXIT_REFUSED)
     print(hash_password(password))  # noqa: T201
+
+
+@app.command()
+def certificates(
+    directory: Annotated[Path, typer.Option(help="Where the files go; made if it is not there.")],
+    host: Annotated[
+        list[str] | None, typer.Option(help="A name or address that clients connect to, besides loopback.")
+    ] = None,
+    client: Annotated[
+        list[str] | None, typer.Option(help="A client that gets a certificate, by its CompID.")
+    ] = None,
+) -> None:
+    """Make certificates for tests: a CA's, the gateway's, and clients'. Writes over nothing."""
+    from fixgw import certificates as maker  # cryptography takes a while to load
+
+    clients = client or []
+    try:
+        made = maker.make(directory, host or [], clients, datetime.now(UTC))
+    except (maker.CertificatesError, OSError) as error:
+        err.print(_plain(str(error)))
+        raise typer.Exit(EXIT_REFUSED) from None
+    for path, purpose in made:
+        print(f"{path}: {purpose}")  # noqa: T201
+    print(f"\nFor the configuration:\n\n{maker.configuration(directory, clients)}")  # noqa: T201
 
 
 @app.command()
