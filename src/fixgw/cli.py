@@ -12,6 +12,7 @@ from rich.console import Console
 from fixgw import __version__, supervised, supervisor
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
+from fixgw.edge import wireline
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import ResetSession
 from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
@@ -149,15 +150,20 @@ def decode(
     ] = None,
     short: Annotated[bool, typer.Option("--short", help="One line for each message.")] = False,
 ) -> None:
-    """Show raw FIX messages, or log lines that hold them, with field and enum names. No password is shown."""
+    """Show raw FIX messages, or log lines that hold them, with field and enum names. No password is shown.
+
+    Lines of the wire log keep their time and direction.
+    """
     names = dictionary.load()
     for line in messages if messages else sys.stdin:
-        raw = decoding.find_message(line)
+        wire = wireline.read(line)
+        raw = decoding.find_message(line) if wire is None else wire.message.decode("utf-8", "surrogateescape")
         if raw is None:
             print(decoding.redact(line.rstrip("\n")))  # noqa: T201
             continue
         decoded = decoding.decode(raw, names)
-        print(decoding.one_line(decoded) if short else decoding.table(decoded))  # noqa: T201
+        begin = "" if wire is None else f"{wire.at} {wire.direction:3} "
+        print(begin + (decoding.one_line(decoded) if short else decoding.table(decoded)))  # noqa: T201
 
 
 @app.command()
