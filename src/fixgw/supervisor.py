@@ -22,7 +22,8 @@ import msgspec
 import structlog
 
 from fixgw.child import Child
-from fixgw.config import Config, SupervisorTable
+from fixgw.config import Config
+from fixgw.config_tables import SupervisorTable
 from fixgw.exits import EXIT_INVARIANT, EXIT_OK, FINAL
 from fixgw.logs import configure
 from fixgw.supervised import Told

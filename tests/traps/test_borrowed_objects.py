@@ -5,7 +5,8 @@ import sys
 import quickfix
 
 from fixgw.fix.application import Application
-from fixgw.fix.credentials import Credentials, hash_password
+from fixgw.fix.credentials import Credentials
+from fixgw.passwords import hash_password
 from tests.traps.bare import LOGON, Bare
 from tests.wire import Client, order
 
