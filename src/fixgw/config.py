@@ -32,6 +32,7 @@ LOOPBACK = "127.0.0.1"
 Id = Annotated[int, Field(ge=1, le=10**18 - 1)]
 Word = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+PortOrAny = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class ConfigError(Exception):
@@ -53,11 +54,12 @@ class GatewayTable(_Table):
 
 
 class FixTable(_Table):
-    """[fix]: the FIX port. `port` is TCP."""
+    """[fix]: the FIX port. `port` is TCP, and so is `engine_port`, on loopback; 0 is a free one."""
 
     settings: Path = Path("quickfix.cfg")
     host: str = "127.0.0.1"
     port: Port = 9878
+    engine_port: PortOrAny = 0
 
 
 class ApiTable(_Table):
