@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.gateway import Gateway, write_config
+from tests.lone_engine import SECRET
 
 from fixgw.link import LinkError, Said
 from scripts.bench.client import utc_now
@@ -36,7 +37,8 @@ class GatewayDiedError(Exception):
 class Trial:
     """The gateway on a directory of its own, the engines of `sessions`, and the record of what they see.
 
-    `edits` are made to the reference configuration; `module` is what is run as the gateway.
+    `edits` are made to the reference configuration; `module` is what is run as the gateway, `fixgw` or an
+    engine alone.
     """
 
     def __init__(
@@ -46,6 +48,9 @@ class Trial:
         config = write_config(directory / "config", *edits)
         self.gateway = Gateway(directory / "data", config, command=(sys.executable, "-m", module))
         self.engines = {name: Engine(name, self.record.told, self.record.fault) for name in sessions}
+        self._passwords = {name: engine.password for name, engine in self.engines.items()}
+        if module != "fixgw":
+            self._passwords = dict.fromkeys(self.engines, SECRET)
         self.start_seconds = 1.0
         self._shim = directory / "kill_at.so"
         self._words = 0
@@ -64,6 +69,7 @@ class Trial:
             source = Path(__file__).with_name("kill_at.c")
             subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", self._shim, source, "-ldl"], check=True)
         supervised, self.gateway.command = self.gateway.command, LONE_ENGINE
+        passwords, self._passwords = self._passwords, dict.fromkeys(self.engines, SECRET)
         with suppress(AssertionError):
             self.gateway.launch(LD_PRELOAD=str(self._shim), FIXGW_KILL_AT=str(write))
             self.gateway.until_ready()
@@ -71,6 +77,7 @@ class Trial:
         started = self.gateway.process
         assert started is not None
         self.connect()
+        self._passwords = passwords
         self.pump(lambda: self.is_up or started.poll() is not None, PATIENCE_SECONDS)
         self.ask(asks)
         if not self.pump(lambda: self.record.is_quiet or started.poll() is not None, DIE_SECONDS):
@@ -132,6 +139,7 @@ class Trial:
         """Connect every engine that is not, and send its Logon."""
         for engine in self.engines.values():
             if not engine.is_connected:
+                engine.password = self._passwords[engine.name]
                 with suppress(OSError):  # then the gateway died just now, or `log_on` will find out
                     engine.connect(self.gateway.port)
 

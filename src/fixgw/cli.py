@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fixgw import __version__, supervised, supervisor
+from fixgw import __version__, supervisor
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.edge import wireline
@@ -62,40 +62,14 @@ def _plain(text: str) -> str:
 def serve(
     config: ConfigFile = DEFAULT_CONFIG, data: DataDir = None, fix_port: Port = None, api_port: Port = None
 ) -> None:
-    """Run the gateway until SIGINT or SIGTERM: the engine, and the supervisor that watches it."""
+    """Run the gateway until SIGINT or SIGTERM: the engine, the edge, and the supervisor that watches both."""
     settings = _load(config)
-    given = {"--config": config, "--data": data, "--fix-port": fix_port, "--api-port": api_port}
-    options = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
     raise typer.Exit(
         supervisor.supervise(
-            settings,
-            [*supervisor.ENGINE, *options],
-            fix_port=settings.fix.port if fix_port is None else fix_port,
-        )
-    )
-
-
-@app.command(hidden=True)
-def engine(
-    config: ConfigFile = DEFAULT_CONFIG, data: DataDir = None, fix_port: Port = None, api_port: Port = None
-) -> None:
-    """Run the engine alone: what `serve` starts, and nobody else can."""
-    try:
-        told = supervised.begin()
-    except supervised.SupervisionError as error:
-        err.print(_plain(str(error)))
-        raise typer.Exit(EXIT_REFUSED) from None
-    from fixgw.server import serve as run  # QuickFIX is loaded only where it is needed
-
-    settings = _load(config)
-    raise typer.Exit(
-        run(
             settings,
             data=settings.data if data is None else data.resolve(),
             fix_port=settings.fix.port if fix_port is None else fix_port,
             api_port=settings.api.port if api_port is None else api_port,
-            watch_secret=told.secret,
-            is_orphan=supervised.is_orphan,
         )
     )
 

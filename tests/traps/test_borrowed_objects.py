@@ -5,8 +5,6 @@ import sys
 import quickfix
 
 from fixgw.fix.application import Application
-from fixgw.fix.credentials import Credentials
-from fixgw.passwords import hash_password
 from tests.traps.bare import LOGON, Bare
 from tests.wire import Client, order
 
@@ -47,9 +45,8 @@ class Silent:
 
 def test_we_keep_text_and_nothing_else() -> None:
     """Cure: a callback reads what it needs as text; afterwards nobody but QuickFIX has its objects."""
-    credentials = Credentials({NAME: (NAME, hash_password("secret"))})
     application = Application(
-        credentials,
+        "secret",
         {NAME: 1},
         Silent(),
         begin=lambda _: 2,

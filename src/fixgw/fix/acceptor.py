@@ -16,7 +16,6 @@ from fixgw.core.requests import Malformed
 from fixgw.engine.turn import Arrival
 from fixgw.exits import EXIT_JOURNAL
 from fixgw.fix.application import Application, Engine, die, fields_of
-from fixgw.fix.credentials import Credentials
 from fixgw.fix.dictionary import SOH, Dictionary
 from fixgw.fix.inbound import Inbound
 from fixgw.fix.outbound import Outbound
@@ -38,21 +37,19 @@ class Acceptor:
         self,
         directory: Directory,
         settings: SessionSettings,
-        credentials: Credentials,
+        secret: str,
         dictionary: Dictionary,
         *,
         port: int,
         store: Path,
-        watch_secret: str = "",
     ) -> None:
         self._directory = directory
         self._inbound = Inbound(dictionary)
         self._outbound = Outbound(directory)
-        self._credentials = credentials
+        self._secret = secret
         self._dictionary = quickfix.DataDictionary(str(settings.dictionary))
         self._message = quickfix.Message()  # written anew for each report: twice as fast as a new one
-        self._settings_text = settings.render(port=port, store=store, watched=bool(watch_secret))
-        self._watch_secret = watch_secret
+        self._settings_text = settings.render(port=port, store=store)
         self._ids = {
             name: quickfix.SessionID(BEGIN_STRING, settings.of(name, "SenderCompID") or "", name)
             for name in directory.sessions
@@ -86,9 +83,7 @@ class Acceptor:
 
         self._epochs = epochs
         self._begin = begin
-        self._application = Application(
-            self._credentials, epochs, engine, begin, is_sound, is_new, self._watch_secret
-        )
+        self._application = Application(self._secret, epochs, engine, begin, is_sound, is_new)
         self._settings = quickfix.SessionSettings()
         try:
             self._settings.setFromString(self._settings_text)
