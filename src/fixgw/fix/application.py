@@ -15,6 +15,7 @@ from typing import NoReturn, Protocol, TypeVar, cast
 import quickfix
 import structlog
 
+from fixgw.engine.turn import DISABLED
 from fixgw.exits import EXIT_INVARIANT, EXIT_JOURNAL
 from fixgw.fix.credentials import Credentials
 from fixgw.fix.dictionary import SOH
@@ -62,6 +63,10 @@ def fenced(callback: Callback) -> Callback:
 
 class Engine(Protocol):
     """What a callback tells or asks the engine at once, because QuickFIX goes on right after it."""
+
+    def is_disabled(self, session: str) -> bool:
+        """Whether the operator has disabled it, so that its client may not log on."""
+        ...
 
     def is_anew(self, session: str) -> bool:
         """Whether we had its numbers begin anew, and the client has not logged on since."""
@@ -181,6 +186,8 @@ class Application(quickfix.Application):
         wrong = self._credentials.problem(name, fields.get("553"), fields.get("554"))
         if wrong is not None:
             self._refuse(name, wrong, REFUSED)
+        if self._engine.is_disabled(name):
+            self._refuse(name, DISABLED, DISABLED)
         heartbeat = fields.get("108", "")
         if not (heartbeat.isascii() and heartbeat.isdecimal() and int(heartbeat) in HEARTBEAT_SECONDS):
             why = f"HeartBtInt(108) must be {HEARTBEAT_SECONDS[0]} to {HEARTBEAT_SECONDS[-1]} seconds"
