@@ -11,7 +11,9 @@ PIECE = 10
 
 def request(begin: int | str, end: int | str, seq_num: int = 7) -> bytes:
     """A client's ResendRequest."""
-    fields = f"35=2\x0134={seq_num}\x0149=CLIENT\x0156=FIXGW\x0152=20260101-00:00:00\x017={begin}\x0116={end}\x01"
+    fields = (
+        f"35=2\x0134={seq_num}\x0149=CLIENT\x0156=FIXGW\x0152=20260101-00:00:00\x017={begin}\x0116={end}\x01"
+    )
     return message(b"FIX.4.4", fields.encode())
 
 

@@ -1,1 +1,1 @@
-"""The process that faces the world: asyncio, TLS, credentials, limits. It holds no truth and may end any time."""
+"""The process that faces the world: TLS, credentials, frames, limits. It holds no truth and may end."""

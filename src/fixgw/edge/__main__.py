@@ -40,7 +40,9 @@ WARN_SECONDS = 86_400.0  # between two warnings that a certificate ends
 class Edge:
     """The edge from its start to its end. `take` gets every message."""
 
-    def __init__(self, config: Config, listener: socket.socket, engine_port: int, secret: str, take: Take) -> None:
+    def __init__(
+        self, config: Config, listener: socket.socket, engine_port: int, secret: str, take: Take
+    ) -> None:
         self._config = config
         self._listener = listener
         self._front = Front(config, engine_port, secret, _context(config), take)
@@ -146,8 +148,8 @@ def main() -> int:
     try:
         listener = _bound(config.fix.host, options.fix_port)
     except OSError as error:
-        where = f"{config.fix.host}:{options.fix_port}"
-        return _failed(f"cannot have the FIX port {where}: {error.strerror}", EXIT_UNAVAILABLE)
+        where = f"{options.fix_port} on {config.fix.host}"
+        return _failed(f"cannot open the FIX port {where}: {error.strerror}", EXIT_UNAVAILABLE)
     wire_log = WireLog(options.data / "wire", config.wire.keep_days) if config.wire.log else None
 
     async def run() -> None:

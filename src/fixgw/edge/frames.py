@@ -128,8 +128,8 @@ def _may_begin(data: bytes) -> bool:
     """Whether a frame can begin with `data`, which is too short to tell."""
     if len(data) <= len(_START):
         return _START.startswith(data)
-    begin_string, soh, rest = data.partition(SOH)
-    return data.startswith(_START) and (len(data) < _START_MAX if not soh else b"9=".startswith(rest[:2]))
+    _, soh, rest = data.partition(SOH)
+    return data.startswith(_START) and (b"9=".startswith(rest[:2]) if soh else True)
 
 
 def _joined(data: bytes) -> Cut:

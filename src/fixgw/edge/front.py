@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -20,13 +21,12 @@ from fixgw.config import Config
 from fixgw.edge import logon
 from fixgw.edge.logon import Claim, Refused
 from fixgw.edge.pipe import EngineSide, Limits, Pipe, Take
-from fixgw.edge.verifier import Verifier
+from fixgw.edge.verifier import REFUSAL_SECONDS, Verifier
 from fixgw.edge.visitor import Stage, Visitor, to_end
-from fixgw.link import EdgeSession
+from fixgw.engine.turn import EdgeSession
 
 log = structlog.get_logger("fixgw.edge")
 
-REFUSAL_SECONDS = 0.15  # after the Logon, at the earliest: whatever was looked at by then
 ENGINE_SECONDS = 10.0  # a Logon waits so long for an engine that is being started again
 ENGINE_POLL_SECONDS = 0.05
 LINGER_SECONDS = 1.0  # how long a refused client may take to read why
@@ -122,12 +122,12 @@ class Front:
             visitor = Visitor(peer, address[0], self._edge.message_bytes_max)
             task = asyncio.ensure_future(self._welcome(visitor))
             self._visitors[visitor] = task
-            self._keep(task)
-            task.add_done_callback(lambda _, visitor=visitor: self._visitors.pop(visitor, None))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._forget, visitor))
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _forget(self, visitor: Visitor, task: asyncio.Task[None]) -> None:
+        self._visitors.pop(visitor, None)
+        self._tasks.discard(task)
 
     def _make_room(self, address: str) -> None:
         """End one that has not logged on, if there are too many: of this address, or in all."""
@@ -177,7 +177,7 @@ class Front:
     async def _look(self, claim: Claim, frame: bytes, visitor: Visitor) -> Refused | None:
         """Let the client in, or say why not: first who he is, then whether he may."""
         row, names = self._rows[claim.session], visitor.certificate_names
-        refused = logon.outsider(claim, row, address=visitor.address, certificate_names=names)
+        refused = logon.outsider(row, address=visitor.address, certificate_names=names)
         refused = refused or await self._verifier.check(claim, visitor.address)
         if refused is not None:
             return refused
@@ -215,7 +215,7 @@ class Front:
         return None
 
     async def _enter(self, claim: Claim, frame: bytes, visitor: Visitor) -> Refused | None:
-        """Connect the client with the engine, and stay until both have ended; its session is taken so long."""
+        """Connect the client with the engine, and stay until both ended; so long its session is taken."""
         names = ", ".join(sorted(visitor.certificate_names or ()))
         pipe = Pipe(claim.session, visitor.address, names, claim.heartbeat, self._limits, self._take)
         self._pipes[claim.session] = pipe

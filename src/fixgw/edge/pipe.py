@@ -1,8 +1,8 @@
 """A session's connection after its Logon: bytes from the client to the engine and back, within bounds.
 
-What the client sends is cut into frames, because nothing else may reach QuickFIX, and goes on as it came. What
-the engine sends goes on at once: QuickFIX would queue it without a bound, so here it is bounded, and a client
-that does not read is cut off. It gets everything by resend at its return.
+What the client sends is cut into frames, because nothing else may reach QuickFIX, and goes on as it came.
+What the engine sends goes on at once: QuickFIX would queue it without a bound, so here it is bounded, and a
+client that does not read is cut off. It gets everything by resend at its return.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from msgspec import Struct
 from fixgw.edge.frames import Cut, Framer
 from fixgw.edge.pace import Pace
 from fixgw.edge.resend import Resends
-from fixgw.link import EdgeSession
+from fixgw.engine.turn import EdgeSession
 
 log = structlog.get_logger("fixgw.edge")
 
@@ -40,7 +40,7 @@ class Limits(Struct, frozen=True):
 class Pipe:
     """Both connections of one logged-on session. `closed` is set when the engine has let go of the session.
 
-    `heard_at` is when the client was heard last (the loop's time), `heartbeat` its HeartBtInt(108) in seconds.
+    `heard_at` is when the client was heard last (the loop's time), `heartbeat` its HeartBtInt(108), seconds.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """ResendRequests in pieces, so that no resend stops the other sessions for long.
 
-QuickFIX serves a ResendRequest(2) as a whole before it does anything else: 200,000 messages take six seconds.
-It also serves one that comes again with the same MsgSeqNum(34), and moves no number for it. So a long range is
-asked for in pieces, each when the one before has come and the client has taken it. What is new in between goes
-out between two pieces, with its own higher numbers.
+QuickFIX serves a ResendRequest(2) as a whole before it does anything else: 200,000 messages take six
+seconds. It also serves one that comes again with the same MsgSeqNum(34), and moves no number for it. So a
+long range is asked for in pieces, each when the one before has come and the client has taken it. What is new
+in between goes out between two pieces, with its own higher numbers.
 """
 
 from collections.abc import Callable

@@ -23,7 +23,7 @@ class Stage(IntEnum):
 
 
 class Visitor(asyncio.Protocol):
-    """Waits for the first whole message of a connection. `rest` is what came behind it, a read's worth at most.
+    """Waits for the first whole message of a connection. `rest` is what came behind it, one read at most.
 
     `first_frame` gets the message, or a ConnectionError when none is going to come.
     """
