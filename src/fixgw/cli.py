@@ -41,9 +41,9 @@ Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the
 DEFAULT_CONFIG = Path("config/gateway.toml")
 
 
-def _load(path: Path) -> Config:
+def _load(path: Path, *, find_examples: bool = True) -> Config:
     try:
-        return load(path)
+        return load(path, find_examples=find_examples)
     except ConfigError as error:
         for problem in error.problems:
             err.print(f"[red]error[/red] {_plain(problem)}")
@@ -85,7 +85,7 @@ def engine(
         raise typer.Exit(EXIT_REFUSED) from None
     from fixgw.server import serve as run  # QuickFIX is loaded only where it is needed
 
-    settings = _load(config)
+    settings = _load(config, find_examples=False)
     raise typer.Exit(
         run(
             settings,
