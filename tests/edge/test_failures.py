@@ -16,7 +16,7 @@ def test_what_is_counted_is_what_failed_in_the_last_minute(steps: list[tuple[str
         everything.append((key, now))
         for asked in "abc":
             expected = [at for name, at in everything if name == asked and at > now - 60]
-            assert failures.count(asked, now) == len(expected)
+            assert failures.count(asked, now) == min(len(expected), TIMES_MAX)
 
 
 def test_old_keys_are_forgotten() -> None:
