@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,6 +133,21 @@ def test_the_password_of_a_claim_does_not_print() -> None:
 def test_what_is_no_logon_is_refused_and_the_log_says_why(frame: bytes, said: str) -> None:
     """One text for the client, the exact cause for the log."""
     assert said in why(frame)
+
+
+def test_numbers_are_numbers_whatever_the_dictionary_says(tmp_path: Path) -> None:
+    """A dictionary of one's own may call them what it likes."""
+    text = SETTINGS.dictionary.read_text(encoding="utf-8")
+    for field in ("name='MsgSeqNum' type='SEQNUM'", "name='HeartBtInt' type='INT'"):
+        assert field in text
+        text = text.replace(field, field.partition("type")[0] + "type='STRING'")
+    (tmp_path / "own.xml").write_text(text, encoding="utf-8")
+    settings = SessionSettings(
+        tmp_path / "x", {**SETTINGS.defaults, "DataDictionary": "own.xml"}, SETTINGS.sessions
+    )
+    assert isinstance(read(logon(), settings), Claim)
+    for frame in (logon(t34=b"one"), logon(t34=b"-1"), logon(t108=b"thirty")):
+        assert isinstance(read(frame, settings), Refused)
 
 
 def test_groups_of_a_logon_may_repeat_their_fields() -> None:

@@ -28,6 +28,7 @@ NEW_PASSWORD = 925  # of a later FIX; it goes no further
 
 _SOH = b"\x01"
 _FIELD = re.compile(rb"([1-9][0-9]{0,8})=([^\x01]+)")
+_NUMBER = re.compile(rb"-?[0-9]{1,18}")
 _TIME = re.compile(r"[0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3,9})?")
 _SANE = rb"[\x21-\x7e]{1,64}"
 
@@ -82,7 +83,9 @@ def read(frame: bytes, settings: SessionSettings) -> Claim | Refused:
         return Refused(f"TargetCompID(56)={_shown(found[b'56'])} is not ours")
     if wrong := _misplaced(found, settings, session) or _malformed(found, known):
         return Refused(wrong)
-    if int(found[b"34"]) == 0:
+    if not (_NUMBER.fullmatch(found[b"34"]) and _NUMBER.fullmatch(found[b"108"])):
+        return Refused("MsgSeqNum(34) or HeartBtInt(108) is no number")  # whatever the dictionary says
+    if int(found[b"34"]) <= 0:
         return Refused("MsgSeqNum(34) is not positive")
     if found[b"98"] != b"0":
         return Refused("EncryptMethod(98) is not 0")
