@@ -1,7 +1,6 @@
 """The edge's process, for the time being a plain relay: `python -P -m fixgw.edge`.
 
-It checks the password of a connection's first message, puts the secret in its place, and passes all other
-bytes on as they are.
+It checks the password of each Logon, puts the secret in its place, and passes all other bytes on as they are.
 """
 
 import asyncio
@@ -27,10 +26,12 @@ log = structlog.get_logger("fixgw.edge")
 BEAT_SECONDS = 1.0
 STOP_SECONDS = 10.0  # for what is still connected
 ENGINE_SECONDS = 10.0  # a Logon waits so long for the engine
+AGAIN_SECONDS = 0.5  # a Logon that is cut off is tried again: the engine may not know yet that another left
 FIRST_MAX = 65_536  # bytes of the first message
 BUFFER_BYTES = 1 << 18
 
-_MESSAGE = re.compile(rb"\x0110=[0-9]{3}\x01")
+_END = re.compile(rb"\x0110=[0-9]{3}\x01")
+_LOGON = re.compile(rb"8=[^\x01]*\x019=[0-9]+\x0135=A\x01.*?\x0110=[0-9]{3}\x01", re.DOTALL)
 
 
 class Relay:
@@ -100,19 +101,32 @@ class Relay:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         first = b""
-        while (end := _MESSAGE.search(first)) is None and len(first) < FIRST_MAX:
+        while _END.search(first) is None and len(first) < FIRST_MAX:
             if not (more := await reader.read(FIRST_MAX)):
                 return
             first += more
-        if end is not None:
-            first = self._with_secret(first[: end.end()]) + first[end.end() :]
-        inner, outer = await self._connect()
-        outer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        outer.write(first)
-        try:
-            await _first(_pass(reader, outer), _pass(inner, writer))
-        finally:
-            outer.close()
+        first = _LOGON.sub(self._with_secret, first)
+        deadline = asyncio.get_running_loop().time() + AGAIN_SECONDS
+        while True:
+            inner, outer = await self._connect()
+            try:
+                outer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                outer.write(first)
+                if self._secret in first:
+                    answer = await inner.read(BUFFER_BYTES)
+                    if not answer and asyncio.get_running_loop().time() < deadline:
+                        await asyncio.sleep(0.02)
+                        continue
+                    writer.write(answer)
+                await _first(self._pass_in(reader, outer), _pass(inner, writer))
+                return
+            finally:
+                outer.close()
+
+    async def _pass_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(BUFFER_BYTES):
+            writer.write(_LOGON.sub(self._with_secret, data))
+            await writer.drain()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         deadline = asyncio.get_running_loop().time() + ENGINE_SECONDS
@@ -124,11 +138,10 @@ class Relay:
                     raise
                 await asyncio.sleep(0.02)
 
-    def _with_secret(self, logon: bytes) -> bytes:
+    def _with_secret(self, found: re.Match[bytes]) -> bytes:
+        logon = found[0]
         fields = logon.split(b"\x01")[:-1]
         values = dict(field.partition(b"=")[::2] for field in fields)
-        if values.get(b"35") != b"A" or not {b"8", b"9", b"49"} <= values.keys():
-            return logon
         text = {
             tag: values.get(tag, b"").decode("utf-8", "surrogateescape") for tag in (b"49", b"553", b"554")
         }
