@@ -95,8 +95,10 @@ class Relay:
             with suppress(OSError, EOFError, ValueError):
                 await self._relay(reader, writer)
         finally:
-            self._connections.discard(task)
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            self._connections.discard(task)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -113,11 +115,12 @@ class Relay:
                 outer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 outer.write(first)
                 if self._secret in first:
-                    answer = await inner.read(BUFFER_BYTES)
-                    if not answer and asyncio.get_running_loop().time() < deadline:
-                        await asyncio.sleep(0.02)
-                        continue
-                    writer.write(answer)
+                    with suppress(TimeoutError):
+                        answer = await asyncio.wait_for(inner.read(BUFFER_BYTES), AGAIN_SECONDS)
+                        if not answer and asyncio.get_running_loop().time() < deadline:
+                            await asyncio.sleep(0.02)
+                            continue
+                        writer.write(answer)
                 await _first(self._pass_in(reader, outer), _pass(inner, writer))
                 return
             finally:
