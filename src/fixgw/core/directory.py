@@ -95,7 +95,8 @@ class Session(Struct, frozen=True):
     """How a FIX session asks and is answered. `name` is the client's SenderCompID(49).
 
     `affected_orders_max` and `max_status_reports` count orders. `reset_at` is the time of day (UTC) at which
-    its sequence numbers begin anew; None: never by themselves.
+    its sequence numbers begin anew; None: never by themselves. `orders_per_second` bounds its New Order
+    Singles, `orders_burst` how many of them may come at once; 0 a second: there is no bound.
     """
 
     name: str
@@ -107,6 +108,8 @@ class Session(Struct, frozen=True):
     affected_orders_max: int = 100
     max_status_reports: int = 10_000
     reset_at: time | None = None
+    orders_per_second: int = 0
+    orders_burst: int = 100
 
 
 class OmsName(Struct, frozen=True, array_like=True, gc=False):

@@ -8,18 +8,21 @@ from time import perf_counter_ns
 import structlog
 from msgspec.structs import replace
 
+from fixgw.core import repetition
 from fixgw.core.directory import Directory, PendingCancelReports
 from fixgw.core.errors import Refusal, Subject, not_found, server_error
 from fixgw.core.events import CancelRequested, Event
 from fixgw.core.oms import Decision, decide, decide_venue, end_day, expire, refuse
 from fixgw.core.order import Order
-from fixgw.core.reports import Again, Outgoing, Report
-from fixgw.core.requests import CancelOrder, ClientRequest, OrderStatus, VenueRequest
+from fixgw.core.reports import Again, Outgoing
+from fixgw.core.requests import ClientRequest, NewOrder, VenueRequest
 from fixgw.core.state import OmsState, day_start_before, evolve
 from fixgw.core.tell import Pending, tell
 from fixgw.engine.changes import Changes, Told, requester_of
 from fixgw.engine.epochs import Epochs, assign
 from fixgw.engine.outbox import Outbox
+from fixgw.engine.rate import Rates
+from fixgw.engine.recall import Recall
 from fixgw.engine.sandbox import (
     RefuseCancel,
     Sandbox,
@@ -40,11 +43,6 @@ from fixgw.journal.contract import Assigned, Entry, Journal, Loaded, Queued, Ses
 log = structlog.get_logger("fixgw.desk")
 
 UNCOMMITTED_MAX = 250  # a quarter of what a recovery goes further than the journal when a store is lost
-
-
-def _can_mean(request: CancelOrder | OrderStatus, order: Order) -> bool:
-    """Whether a request that names `order` by its ClOrdID may mean it: then nothing older is looked for."""
-    return order.is_of(request.user_id) or order.account_id == request.account_id
 
 
 def _always(_: str, __: int) -> bool:
@@ -83,6 +81,8 @@ class Desk:
         }
         self._expiring: deque[tuple[OmsState, int]] = deque()
         self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
+        self._recall = Recall(journal, self.outbox)
+        self._rates = Rates()
         schedule = {
             session.name: session.reset_at
             for session in directory.sessions.values()
@@ -249,42 +249,22 @@ class Desk:
         return self.states[session.oms_id]
 
     def _decide(self, state: OmsState, request: ClientRequest) -> Decision:
-        self._recall(state, request)
+        self._recall.for_request(state, request, self._changes.next_id)
         try:
+            if isinstance(request, NewOrder) and (over := self._above_rate(state, request)) is not None:
+                return refuse(request, over, self._at, "order-rate")
             return decide(state, request, self._at, self._changes.next_id)
         except Exception:
             log.exception("our mistake", request=repr(request))
             refusal = server_error("an internal error; nothing was changed")
             return refuse(request, refusal, self._at, "our-mistake")
 
-    def _recall(self, state: OmsState, request: ClientRequest) -> None:
-        """Ask the journal for what memory no longer knows and this request may mean."""
-        book, oms_id = state.book, state.oms.oms_id
-        cl_ord_id = request.cl_ord_id
-        if (
-            book.complete_since is not None
-            and cl_ord_id is not None
-            and book.complete_since >= state.day_start
-        ):
-            uses = self._journal.uses(oms_id, cl_ord_id)
-            state.recall(self._journal.orders_named(oms_id, cl_ord_id), ((cl_ord_id, use) for use in uses))
-        if request.poss_resend and cl_ord_id is not None:
-            for use in book.uses(cl_ord_id):
-                if use.answer is None and use.session is not None and use.position >= 0:
-                    book.use(cl_ord_id, replace(use, answer=self._answer(use.session, use.position)))
-        if not isinstance(request, CancelOrder | OrderStatus):
-            return
-        order_id, name = request.order_id, request.orig_cl_ord_id
-        if order_id is not None and 0 < order_id < self._changes.next_id and book.get(order_id) is None:
-            order = self._journal.order(order_id)
-            if order is not None and order.oms_id == oms_id:
-                state.recall((order,))
-        if name is not None and not any(_can_mean(request, order) for order in book.named(name)):
-            state.recall(self._journal.orders_named(oms_id, name))
-
-    def _answer(self, session: str, position: int) -> Report | None:
-        found = self.outbox.report(session, position)
-        return found or next(iter(self._journal.reports(session, position, 1)), None)
+    def _above_rate(self, state: OmsState, request: NewOrder) -> Refusal | None:
+        """Why an order is one too many for its session now; a repetition is none, and is not counted."""
+        session = self._directory.sessions[request.session or ""]
+        if session.orders_per_second and repetition.answer(state, request, self._at) is not None:
+            return None
+        return self._rates.take(session, self._at)
 
     def _apply(self, state: OmsState, request: ClientRequest, decision: Decision) -> Sequence[Event]:
         if request.session is not None:
