@@ -30,6 +30,7 @@ from fixgw.journal.contract import JournalError, Reset
 from fixgw.journal.sqlite import SqliteJournal
 from fixgw.link import SOCKET_NAME, LinkServer
 from fixgw.logs import LineBuffer, configure
+from fixgw.engine_reload import Reload
 
 log = structlog.get_logger("fixgw")
 
@@ -193,6 +194,7 @@ def serve(
     `is_orphan` says whether the supervisor is gone.
     """
     buffer = configure(config.log.format, config.log.level)
+    reload = Reload(config)
     started = perf_counter()
     gc.disable()  # a start only gathers what stays: to look through it for garbage takes seconds
     try:
@@ -204,7 +206,14 @@ def serve(
     except Exception as error:
         log.exception("our mistake")
         return _failed(f"cannot start, by our own mistake: {error!r}", EXIT_INVARIANT)
-    loop = Loop(gateway.desk, gateway.acceptor, gateway.link, gateway.clock, is_orphan)
+    loop = Loop(
+        gateway.desk,
+        gateway.acceptor,
+        gateway.link,
+        gateway.clock,
+        is_orphan,
+        between_turns=lambda: reload.step(gateway.desk),
+    )
     loop.stop_on_signals()
     orders = sum(len(state.book) for state in gateway.desk.states.values())
     seconds = round(perf_counter() - started, 3)

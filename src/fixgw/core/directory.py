@@ -1,6 +1,6 @@
 """The reference data that requests are read against: OMSes, instruments, accounts, users, sessions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import time
 from enum import StrEnum
 from functools import cached_property
@@ -162,7 +162,10 @@ class InstrumentName(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Directory:
-    """All reference data, with the look-ups that the core needs. It does not change while running."""
+    """All reference data, with the look-ups that the core needs.
+
+    Accounts, users and sessions can change between two requests (`take`), so whoever needs one looks it up.
+    """
 
     def __init__(
         self,
@@ -180,6 +183,16 @@ class Directory:
         self._oms_ids = {oms.name: oms.oms_id for oms in self.omses.values()}
         self._symbols = {(i.oms_id, i.symbol): i for i in self.instruments.values()}
         self._security_ids = {(i.oms_id, str(i.instrument_id)): i for i in self.instruments.values()}
+
+    def take(
+        self,
+        accounts: Mapping[int, Account],
+        users: Mapping[int, User],
+        sessions: Mapping[str, Session],
+    ) -> None:
+        """Have these accounts and users in place of those that there are, and these settings of sessions."""
+        self.accounts, self.users = dict(accounts), dict(users)
+        self.sessions.update(sessions)
 
     def oms(self, name: OmsName, default: int) -> int | Refusal:
         """The id of the OMS that `name` names, `default` when it names none.

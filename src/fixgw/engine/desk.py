@@ -18,6 +18,7 @@ from fixgw.core.reports import Again, Outgoing
 from fixgw.core.requests import ClientRequest, NewOrder, VenueRequest
 from fixgw.core.state import OmsState, day_start_before, evolve
 from fixgw.core.tell import Pending, tell
+from fixgw.core.update import Update
 from fixgw.engine.changes import Changes, Told, requester_of
 from fixgw.engine.epochs import Epochs, assign
 from fixgw.engine.outbox import Outbox
@@ -65,7 +66,7 @@ class Desk:
         now: datetime,
         log_requests: Callable[[list[Line]], None],
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._log_requests = log_requests
         self._journal = journal
         self._limits = limits
@@ -74,11 +75,6 @@ class Desk:
         self._changes = Changes(loaded.counters)
         self._moved: dict[str, int] = {}  # the last inbound MsgSeqNum of each session that moved
         self._lines: list[Line] = []
-        self._always_pending = {
-            session.name
-            for session in directory.sessions.values()
-            if session.pending_cancel is PendingCancelReports.ALWAYS
-        }
         self._expiring: deque[tuple[OmsState, int]] = deque()
         self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
         self._recall = Recall(journal, self.outbox)
@@ -92,9 +88,9 @@ class Desk:
         self.states = {oms_id: self._restored(oms_id, loaded) for oms_id in directory.omses}
 
     def _restored(self, oms_id: int, loaded: Loaded) -> OmsState:
-        oms = self._directory.omses[oms_id]
+        oms = self.directory.omses[oms_id]
         day_start = loaded.day_starts.get(oms_id, day_start_before(self._at, oms))
-        state = OmsState(oms, self._directory, day_start=day_start, closed_max=self._limits.closed_max)
+        state = OmsState(oms, self.directory, day_start=day_start, closed_max=self._limits.closed_max)
         state.recall(
             (order for order in loaded.orders if order.oms_id == oms_id),
             ((used.cl_ord_id, used.use) for used in loaded.used_ids if used.oms_id == oms_id),
@@ -145,6 +141,13 @@ class Desk:
                 self._reset(command.said.session, door, "link")
             command.answer(refusal)
 
+    def update(self, update: Update, reports_per_turn: int) -> None:
+        """Work by other accounts, users, settings of sessions and limits from the next request on."""
+        self.directory.take(update.accounts, update.users, update.sessions)
+        for state in self.states.values():
+            state.read_users()
+        self._limits = replace(self._limits, reports_per_turn=reports_per_turn)
+
     def _reset(self, session: str, door: SessionDoor, why: str) -> None:
         epoch = self.epochs.reset(session, self._at, door)
         log.warning("reset", session=session, epoch=epoch, why=why)
@@ -164,7 +167,7 @@ class Desk:
 
         A message store that is lost takes those numbers with it. Raises JournalError.
         """
-        for name in self._directory.sessions:
+        for name in self.directory.sessions:
             numbers = self.outbox.of(name)
             if door.numbers(name)[1] - numbers.next_out >= UNCOMMITTED_MAX:
                 self._moved.setdefault(name, numbers.last_in)
@@ -177,7 +180,7 @@ class Desk:
         self._commit_and_send(door, clean_stop=True)
 
     def _last_in(self) -> dict[str, int]:
-        return {session: self.outbox.of(session).last_in for session in self._directory.sessions}
+        return {session: self.outbox.of(session).last_in for session in self.directory.sessions}
 
     def _take(self, arrival: Arrival) -> None:
         session = arrival.session
@@ -240,10 +243,10 @@ class Desk:
         self._lines.append({"at": self._at, "event": event, "level": "info", **what})
 
     def _state_for(self, request: ClientRequest) -> OmsState:
-        session = self._directory.sessions[request.session or ""]
+        session = self.directory.sessions[request.session or ""]
         if request.oms.oms_id is not None or request.oms.name is not None:
-            oms_id = self._directory.oms(request.oms, session.oms_id)
-            granted = self._directory.users[request.user_id].oms_ids
+            oms_id = self.directory.oms(request.oms, session.oms_id)
+            granted = self.directory.users[request.user_id].oms_ids
             if not isinstance(oms_id, Refusal) and oms_id in self.states and oms_id in granted:
                 return self.states[oms_id]
         return self.states[session.oms_id]
@@ -261,7 +264,7 @@ class Desk:
 
     def _above_rate(self, state: OmsState, request: NewOrder) -> Refusal | None:
         """Why an order is one too many for its session now; a repetition is none, and is not counted."""
-        session = self._directory.sessions[request.session or ""]
+        session = self.directory.sessions[request.session or ""]
         if session.orders_per_second and repetition.answer(state, request, self._at) is not None:
             return None
         return self._rates.take(session, self._at)
@@ -275,7 +278,7 @@ class Desk:
         ends = {answer.order_id for answer in answers}
 
         def shows_pending(session: str, order_id: int) -> bool:
-            return order_id not in ends or session in self._always_pending
+            return order_id not in ends or self._wants_pending(session)
 
         for event, before, after in changes:
             ref = event.ref if isinstance(event, CancelRequested) else None
@@ -293,6 +296,11 @@ class Desk:
             events.append(said)
             self._applied(state, said, *evolve(state, said), shows_pending)
         return events
+
+    def _wants_pending(self, session: str) -> bool:
+        """Whether Pending Cancel is reported to `session` also when the end is known already."""
+        settings = self.directory.sessions.get(session)
+        return settings is not None and settings.pending_cancel is PendingCancelReports.ALWAYS
 
     def _applied(
         self,
@@ -322,7 +330,7 @@ class Desk:
 
     def _command(self, said: VenueRequest | SandboxCommand | ResetSession) -> Refusal | None:
         if isinstance(said, ResetSession):
-            known = said.session in self._directory.sessions
+            known = said.session in self.directory.sessions
             return None if known else not_found(f"there is no session {said.session}", Subject.ORDER)
         if not isinstance(said, SandboxCommand):
             return self._venue_said(said, "link")
@@ -386,7 +394,7 @@ class Desk:
         for session in {*self._moved, *new, *shares}:
             old, reports, count = self.outbox.of(session), new.get(session, []), shares.get(session, 0)
             next_in, next_out = old.next_in, old.next_out
-            if session in self._directory.sessions:
+            if session in self.directory.sessions:
                 next_in, next_out = door.numbers(session)
             if reports:
                 queued.append(Queued(session, old.queued, reports))

@@ -30,7 +30,8 @@ PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
 class Loop:
     """Drives the acceptor, the link and the desk from one thread until it is told to stop.
 
-    `is_orphan` says whether the process that started this one is gone: then it ends at once.
+    `is_orphan` says whether the process that started this one is gone: then it ends at once. `between_turns`
+    is called before each turn, when nothing that came in is waiting for it.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Loop:
         link: LinkServer,
         clock: Clock,
         is_orphan: Callable[[], bool] = lambda: False,
+        between_turns: Callable[[], None] = lambda: None,
     ) -> None:
         self._desk = desk
         self._acceptor = acceptor
         self._link = link
         self._clock = clock
         self._is_orphan = is_orphan
+        self._between_turns = between_turns
         self._stopping = False
         self._keep_time_at = 0.0
 
@@ -81,6 +84,7 @@ class Loop:
 
     def turn(self) -> bool:
         """One turn of the loop; whether there was anything to do."""
+        self._between_turns()
         arrivals = self._acceptor.poll()
         is_second = (second := time.monotonic()) > self._keep_time_at
         if is_second:
