@@ -94,7 +94,7 @@ def main() -> None:
             lines = configure("json", "info", log)
             port = free_port()
             gateway = Gateway(configuration.load(root / "gateway.toml"), root / "data", port, SECRET, lines)
-            loop = Watched(gateway.desk, gateway.acceptor, gateway.link, gateway.clock)
+            loop = Watched(gateway.desk, gateway.acceptor, gateway.link, gateway.clock, gateway.overview)
             loop.client = start_client(port)
             loop.run(lines.flush)
             gateway.close()

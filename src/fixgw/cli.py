@@ -1,10 +1,13 @@
 """The command line."""
 
+import getpass
+import os
 import sys
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -12,7 +15,7 @@ from fixgw import __version__, supervisor
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
-from fixgw.engine.turn import ResetSession
+from fixgw.engine.turn import DisableSession, EnableSession, LogoutSession, ResetSession, Status
 from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
 from fixgw.explain import explain
 from fixgw.fix import decode as decoding
@@ -20,6 +23,7 @@ from fixgw.fix import dictionary
 from fixgw.fix.credentials import hash_password
 from fixgw.journal_commands import journal
 from fixgw.link import LinkError, Said, call
+from fixgw.status_command import show
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="A FIX 4.4 gateway that translates cancels."
@@ -117,7 +121,25 @@ def version() -> None:
 
 Data = Annotated[Path, typer.Option("--data", help="The data directory of the running gateway.")]
 OrderId = Annotated[int, typer.Argument(metavar="ORDER_ID", min=1, help="OrderID(37).")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The client's CompID.")]
 DEFAULT_DATA = Path("data")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Say how a running gateway is: orders, journal, sessions and their clients."""
+    try:
+        found = call(data, Status()).status
+    except LinkError as error:
+        err.print(_plain(str(error)))
+        raise typer.Exit(EXIT_REFUSED) from None
+    if as_json:
+        print(msgspec.json.encode(found).decode())  # noqa: T201
+    else:
+        show(found, out)
 
 
 @sandbox.command()
@@ -158,11 +180,34 @@ def trigger(order_id: OrderId, data: Data = DEFAULT_DATA) -> None:
 
 @session.command()
 def reset(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The client's CompID.")],
+    name: Name,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Log a client out and have its sequence numbers begin anew at 1; the client must do the same."""
     _say(data, ResetSession(name))
+
+
+@session.command()
+def disable(name: Name, data: Data = DEFAULT_DATA) -> None:
+    """Log a client out and take no Logon of it, also after a restart, until the session is enabled."""
+    _say(data, DisableSession(name, _operator()))
+
+
+@session.command()
+def enable(name: Name, data: Data = DEFAULT_DATA) -> None:
+    """Take Logons of a session again."""
+    _say(data, EnableSession(name, _operator()))
+
+
+@session.command()
+def logout(name: Name, data: Data = DEFAULT_DATA) -> None:
+    """Log a client out; it may come back at once."""
+    _say(data, LogoutSession(name, _operator()))
+
+
+def _operator() -> str:
+    """The name of the person who says so, for the log."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 def _positive(text: str, name: str) -> Decimal:

@@ -21,7 +21,9 @@ from fixgw.core.directory import Directory
 from fixgw.engine.clock import Clock
 from fixgw.engine.desk import Desk
 from fixgw.engine.loop import Loop
+from fixgw.engine.overview import Overview
 from fixgw.engine.turn import Limits
+from fixgw.engine_reload import Reload
 from fixgw.exits import EXIT_INVARIANT, EXIT_JOURNAL, EXIT_OK, EXIT_UNAVAILABLE
 from fixgw.fix import dictionary, filestore, recovery
 from fixgw.fix.acceptor import Acceptor
@@ -30,7 +32,6 @@ from fixgw.journal.contract import JournalError, Reset
 from fixgw.journal.sqlite import SqliteJournal
 from fixgw.link import SOCKET_NAME, LinkServer
 from fixgw.logs import LineBuffer, configure
-from fixgw.engine_reload import Reload
 
 log = structlog.get_logger("fixgw")
 
@@ -108,6 +109,7 @@ class Gateway:
         # of a session that the journal does not know it is no wonder that there are no files
         names = {name: settings.store_name(name) for name in directory.sessions if name in loaded.sessions}
         self._start(directory, loaded.clean_stop, data / "fix", names)
+        self.overview = Overview(__version__, now, self.desk, self._journal, self.acceptor)
         self.link = LinkServer(data / SOCKET_NAME)
         self.acceptor.open()
 
@@ -166,8 +168,13 @@ class _Callbacks:
     def __init__(self, desk: Desk, clock: Clock) -> None:
         self._epochs = desk.epochs
         self._now = clock.now
+        self._outbox = desk.outbox
         self.is_anew = desk.epochs.is_anew
         self.resent = desk.epochs.resent
+
+    def is_disabled(self, session: str) -> bool:
+        """Whether the operator has disabled it."""
+        return self._outbox.of(session).disabled
 
     def begin(self, session: str) -> int:
         """The client has its numbers begin anew."""
@@ -211,6 +218,7 @@ def serve(
         gateway.acceptor,
         gateway.link,
         gateway.clock,
+        gateway.overview,
         is_orphan,
         between_turns=lambda: reload.step(gateway.desk),
     )

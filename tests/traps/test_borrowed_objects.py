@@ -32,6 +32,10 @@ def test_bare_two_session_ids_of_one_session_are_not_equal() -> None:
 class Silent:
     """An engine that takes everything as it comes."""
 
+    def is_disabled(self, _: str) -> bool:
+        """Never."""
+        return False
+
     def is_anew(self, _: str) -> bool:
         """Never."""
         return False

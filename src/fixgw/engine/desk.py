@@ -30,13 +30,14 @@ from fixgw.engine.sandbox import (
     SandboxCommand,
     pending_cancels,
 )
+from fixgw.engine.sessions import Sessions
 from fixgw.engine.turn import (
     Arrival,
     Command,
     Limits,
     Line,
     RequestLine,
-    ResetSession,
+    SessionCommand,
     SessionDoor,
 )
 from fixgw.journal.contract import Assigned, Entry, Journal, Loaded, Queued, SessionNumbers
@@ -85,6 +86,7 @@ class Desk:
             if session.reset_at is not None
         }
         self.epochs = Epochs(self.outbox, schedule, self._commit_numbers, now)
+        self._sessions = Sessions(self.outbox, self.epochs, self._commit_numbers)
         self.states = {oms_id: self._restored(oms_id, loaded) for oms_id in directory.omses}
 
     def _restored(self, oms_id: int, loaded: Loaded) -> OmsState:
@@ -135,10 +137,10 @@ class Desk:
         answers = [(command, self._command(command.said)) for command in commands]
         self._commit_and_send(door)
         for session in self.epochs.due(now):
-            self._reset(session, door, "schedule")
+            self._sessions.reset(session, now, door, "schedule")
         for command, refusal in answers:
-            if isinstance(command.said, ResetSession) and refusal is None:
-                self._reset(command.said.session, door, "link")
+            if isinstance(command.said, SessionCommand) and refusal is None:
+                self._sessions.do(command.said, now, door)
             command.answer(refusal)
 
     def update(self, update: Update, reports_per_turn: int) -> None:
@@ -147,10 +149,6 @@ class Desk:
         for state in self.states.values():
             state.read_users()
         self._limits = replace(self._limits, reports_per_turn=reports_per_turn)
-
-    def _reset(self, session: str, door: SessionDoor, why: str) -> None:
-        epoch = self.epochs.reset(session, self._at, door)
-        log.warning("reset", session=session, epoch=epoch, why=why)
 
     @property
     def has_work(self) -> bool:
@@ -328,8 +326,8 @@ class Desk:
                 told.append((report, position))
         changes.remember(state, event, before, told)
 
-    def _command(self, said: VenueRequest | SandboxCommand | ResetSession) -> Refusal | None:
-        if isinstance(said, ResetSession):
+    def _command(self, said: VenueRequest | SandboxCommand | SessionCommand) -> Refusal | None:
+        if isinstance(said, SessionCommand):
             known = said.session in self.directory.sessions
             return None if known else not_found(f"there is no session {said.session}", Subject.ORDER)
         if not isinstance(said, SandboxCommand):

@@ -227,7 +227,17 @@ class Acceptor:
             if native.isLoggedOn():
                 native.next(now)
 
-    def log_out(self) -> None:
+    def log_out(self, session: str, why: str) -> None:
+        """Send the client, if it is there, a Logout with Text(58)=`why`, and end its connection."""
+        native = self._native[session]
+        if not native.isLoggedOn():
+            return
+        native.logout(why)
+        native.next(quickfix.UtcTimeStamp.now())
+        native.disconnect()
+        native.logon()  # not QuickFIX but `Application` says whether it may come back
+
+    def log_out_all(self) -> None:
         """Begin to log every client out; it takes some polls."""
         for native in self._native.values():
             native.logout("the gateway is stopping")

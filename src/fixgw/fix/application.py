@@ -15,6 +15,7 @@ from typing import NoReturn, Protocol, TypeVar, cast
 import quickfix
 import structlog
 
+from fixgw.engine.turn import DISABLED
 from fixgw.exits import EXIT_INVARIANT, EXIT_JOURNAL
 from fixgw.fix.dictionary import SOH
 from fixgw.fix.settings import WATCH_SESSION
@@ -61,6 +62,10 @@ def fenced(callback: Callback) -> Callback:
 
 class Engine(Protocol):
     """What a callback tells or asks the engine at once, because QuickFIX goes on right after it."""
+
+    def is_disabled(self, session: str) -> bool:
+        """Whether the operator has disabled it, so that its client may not log on."""
+        ...
 
     def is_anew(self, session: str) -> bool:
         """Whether we had its numbers begin anew, and the client has not logged on since."""
@@ -179,6 +184,8 @@ class Application(quickfix.Application):
     def _logon(self, name: str, raw: str) -> None:
         fields = _fields(raw)
         self._check_secret(name, fields)
+        if self._engine.is_disabled(name):
+            self._refuse(name, DISABLED, DISABLED)
         heartbeat = fields.get("108", "")
         if not (heartbeat.isascii() and heartbeat.isdecimal() and int(heartbeat) in HEARTBEAT_SECONDS):
             why = f"HeartBtInt(108) must be {HEARTBEAT_SECONDS[0]} to {HEARTBEAT_SECONDS[-1]} seconds"
