@@ -145,11 +145,11 @@ def test_doors_do_not_import_one_another(module: str) -> None:
 
 @pytest.mark.parametrize(
     ("library", "package"),
-    [("quickfix", "fixgw.fix"), ("asyncio", "fixgw.edge")],
-    ids=["quickfix", "asyncio"],
+    [("quickfix", "fixgw.fix"), ("asyncio", "fixgw.edge"), ("ssl", "fixgw.edge")],
+    ids=["quickfix", "asyncio", "ssl"],
 )
 def test_a_library_that_stays_in_its_package(library: str, package: str) -> None:
-    """QuickFIX is imported only by the FIX door, asyncio only by the edge."""
+    """QuickFIX is imported only by the FIX door, asyncio and ssl only by the edge."""
     importers = {
         name for name in MODULES if any(is_within(imported, library) for imported in imports_of(name))
     }

@@ -1,83 +1,141 @@
-"""What a change of the configuration takes: a reload, a restart of the engine, or a new start of all."""
+"""SIGHUP on a running gateway: what a user may changes while he is logged on, with his numbers."""
 
+import json
+import os
+import signal
 from pathlib import Path
 
-import pytest
+from tests.gateway import Gateway, write_config
+from tests.wire import Client, cancel, fresh
 
-from fixgw.config import load
-from fixgw.reload import Consequence, InForce, changes, kept, read
-from tests.gateway import edit_session, write_config
-
-NEW_SESSION = """
-[[session]]
-comp_id = "TRADER99"
-username = "TRADER99"
-password_hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-user = 37
-oms = 1
-
-[[oms]]
-"""
-RELOAD, ENGINE, START = Consequence.RELOAD, Consequence.ENGINE, Consequence.START
+TRADING = 'accounts = [14, 15]\npermissions = ["Trading"]\n'
 
 
-def in_force(directory: Path, *edits: tuple[str, str], cfg: tuple[tuple[str, str], ...] = ()) -> InForce:
-    """The reference configuration with these edits, as it is read."""
-    return read(load(write_config(directory, *edits, cfg=cfg)))
+def reload(gateway: Gateway, *edits: tuple[str, str]) -> dict[str, object]:
+    """Edit the reference configuration and have the engine read it; the log line that says so."""
+    loaded = '"event":"configuration '
+    before = len(gateway.log_lines(loaded, 0))
+    write_config(gateway.config.parent, *edits)
+    os.kill(gateway.engine, signal.SIGHUP)
+    line: dict[str, object] = json.loads(gateway.log_lines(loaded, before + 1)[before])
+    return line
 
 
-@pytest.mark.parametrize(
-    ("edit", "expected"),
-    [
-        (("hang_seconds = 30", "hang_seconds = 31"), {START: ("[supervisor] hang_seconds",)}),
-        (('level = "info"', 'level = "debug"'), {START: ("[log] level",)}),
-        (("\nport = 9878", "\nport = 9879"), {START: ("[fix] port",)}),
-        (("engine_port = 0", "engine_port = 5"), {START: ("[fix] engine_port",)}),
-        (('data = "../data"', 'data = "../other"'), {START: ("[gateway] data",)}),
-        (('sync = "full"', 'sync = "normal"'), {ENGINE: ("[journal] sync",)}),
-        (('symbol = "BTC-USD"', 'symbol = "BTC-EUR"'), {ENGINE: ("[[instrument]]",)}),
-        (("day_end = 00:00:00", "day_end = 01:00:00"), {ENGINE: ("[[oms]]",)}),
-        (("reports_per_turn = 500", "reports_per_turn = 5"), {RELOAD: ("[limits] reports_per_turn",)}),
-        (("accounts = [14, 15]", "accounts = [14]"), {RELOAD: ("[[user]]",)}),
-        (
-            edit_session("READER50", 'dialect = "extended"'),
-            {RELOAD: ("[[session]] READER50 dialect",)},
-        ),
-        (
-            edit_session("READER50", "reset_at = 01:00:00"),
-            {ENGINE: ("[[session]] READER50 reset_at",)},
-        ),
-    ],
-)
-def test_every_change_has_its_consequence(
-    tmp_path: Path, edit: tuple[str, str], expected: dict[Consequence, tuple[str, ...]]
-) -> None:
-    """Named as it stands in the file; what is changed in one way only has one consequence."""
-    old, new = in_force(tmp_path), in_force(tmp_path, edit)
-    assert changes(old, new) == expected
-    assert changes(old, old) == {}
+def started(tmp_path: Path) -> Gateway:
+    """A gateway on a configuration that can be edited."""
+    return Gateway(tmp_path / "data", write_config(tmp_path / "config"))
 
 
-def test_a_session_more_or_less_restarts_the_engine(tmp_path: Path) -> None:
-    """It stands in both files: QuickFIX makes its sessions at its start."""
-    old = in_force(tmp_path)
-    cfg = (("TargetCompID=TRADER37\n", "TargetCompID=TRADER37\n\n[SESSION]\nTargetCompID=TRADER99\n"),)
-    new = in_force(tmp_path, ("\n[[oms]]\n", NEW_SESSION), cfg=cfg)
-    for one, other in ((old, new), (new, old)):
-        assert changes(one, other) == {ENGINE: ("[[session]] TRADER99", "quickfix.cfg")}
+def refused(client: Client, name: str, code: int) -> None:
+    """An F for this order is refused with this code."""
+    client.send("F", *cancel(fresh("c"), name))
+    text = client.expect("9")[58]
+    assert f"(errorcode {code})" in text, text
 
 
-def test_the_quickfix_settings_are_compared_as_they_were_read(tmp_path: Path) -> None:
-    """The file has changed meanwhile; the old settings have not."""
-    old = in_force(tmp_path)
-    new = in_force(tmp_path, cfg=(("SocketNodelay=Y", "SocketNodelay=N"),))
-    assert changes(old, new) == {ENGINE: ("quickfix.cfg",)}
+def test_a_permission_is_granted_and_taken_away_while_the_client_stays(tmp_path: Path) -> None:
+    """The session keeps its connection and both its sequences."""
+    with started(tmp_path) as gateway:
+        trader, stranger = gateway.client("TRADER37"), gateway.client("TRADER39")
+        name = trader.rest().cl_ord_id
+        line = reload(gateway, (TRADING, "accounts = [14, 15]\npermissions = []\n"))
+        assert (line["event"], line["changes"]) == (
+            "configuration loaded",
+            ["user 37 permissions: [Trading] -> []"],
+        )
+        refused(trader, name, 20)
+        stranger.rest()
+        line = reload(gateway)
+        assert line["changes"] == ["user 37 permissions: [] -> [Trading]"]
+        trader.send("F", *cancel(fresh("c"), name))
+        trader.expect(f"8|150=4|41={name}")
+        trader.quiet()
+        trader.logout()
+        assert trader.logon().type == "A"
+        trader.quiet()
+        assert not gateway.log_lines('"event":"reset"', 0)[1:]
 
 
-def test_what_needs_a_new_start_stays_as_it_was(tmp_path: Path) -> None:
-    """It is said again at each reload, until it is changed back; all else is as in the file."""
-    old = in_force(tmp_path)
-    new = in_force(tmp_path, ("\nport = 9878", "\nport = 9879"), ('sync = "full"', 'sync = "normal"'))
-    assert changes(old, new) == {START: ("[fix] port",), ENGINE: ("[journal] sync",)}
-    assert changes(kept(old, new), new) == {START: ("[fix] port",)}
-    assert changes(kept(old, new), in_force(tmp_path)) == {ENGINE: ("[journal] sync",)}
+def test_an_account_that_is_taken_away_is_out_of_reach(tmp_path: Path) -> None:
+    """The order stays; who has lost its account cannot cancel it, who has got it can."""
+    with started(tmp_path) as gateway:
+        trader, stranger = gateway.client("TRADER37"), gateway.client("TRADER39")
+        resting = trader.rest((1, 15))
+        reload(
+            gateway,
+            (TRADING, 'accounts = [14]\npermissions = ["Trading"]\n'),
+            ("accounts = [16]\n", "accounts = [15, 16]\n"),
+        )
+        refused(trader, resting.cl_ord_id, 104)
+        stranger.send("F", *cancel(fresh("c"), "NONE", (37, resting.order_id)))
+        stranger.expect(f"8|150=4|37={resting.order_id}")
+        trader.expect(f"8|150=4|37={resting.order_id}")
+
+
+def test_an_invalid_configuration_changes_nothing(tmp_path: Path) -> None:
+    """Every problem is a line, and the gateway goes on by the old one."""
+    with started(tmp_path) as gateway:
+        trader = gateway.client("TRADER37")
+        reload(
+            gateway, (TRADING, 'accounts = [99]\npermissions = ["Nothing"]\n'), ("port = 9878", "port = 0")
+        )
+        lines = [json.loads(line) for line in gateway.log_lines("configuration not loaded", 2)]
+        problems = " ".join(str(line["problem"]) for line in lines)
+        assert "[[user]] 37 permissions" in problems
+        assert "[fix] port" in problems
+        trader.rest()
+        gateway.config.unlink()
+        os.kill(gateway.engine, signal.SIGHUP)
+        assert "cannot read" in gateway.log_lines("configuration not loaded", len(lines) + 1)[-1]
+        trader.rest()
+
+
+def test_what_needs_a_start_waits_for_it(tmp_path: Path) -> None:
+    """An instrument that is new, a time of resets: said, and not done."""
+    with started(tmp_path) as gateway:
+        line = reload(
+            gateway,
+            ('reset_at = "never"', "reset_at = 22:00:00"),
+            ('symbol = "ETH-USD"', 'symbol = "ETH-EUR"'),
+            ("reports_per_turn = 500", "reports_per_turn = 50"),
+        )
+        assert line["changes"] == ["[limits] reports_per_turn: 500 -> 50"]
+        assert line["left_for_a_restart"] == [
+            "session TRADER37 reset_at: none -> 22:00:00",
+            "instrument 26 symbol: ETH-USD -> ETH-EUR",
+        ]
+        gateway.client("TRADER37").rest(symbol="ETH-USD")
+
+
+def test_a_session_is_answered_in_another_way_from_the_next_request_on(tmp_path: Path) -> None:
+    """`pending_cancel`, the one setting that is asked for within a turn."""
+    with started(tmp_path) as gateway:
+        trader = gateway.client("TRADER37")
+        first, second = trader.rest(), trader.rest()
+        trader.send("F", *cancel(fresh("c"), first.cl_ord_id))
+        trader.expect(f"8|150=4|41={first.cl_ord_id}")
+        reload(gateway, ('pending_cancel = "when_pending"', 'pending_cancel = "always"'))
+        trader.send("F", *cancel(fresh("c"), second.cl_ord_id))
+        trader.expect(f"8|150=6|41={second.cl_ord_id}")
+        trader.expect(f"8|150=4|41={second.cl_ord_id}")
+
+
+def test_reloading_under_load_loses_no_answer(tmp_path: Path) -> None:
+    """Permissions come and go while cancels do: each has one answer, by one configuration or the other."""
+    with started(tmp_path) as gateway:
+        trader = gateway.client("TRADER37")
+        names = [trader.rest().cl_ord_id for _ in range(200)]
+        denied = (TRADING, "accounts = [14, 15]\npermissions = []\n")
+        for number, name in enumerate(names):
+            trader.send("F", *cancel(f"load{number}", name))
+            if number % 20 == 0:
+                write_config(gateway.config.parent, *([denied] if number % 40 == 0 else []))
+                os.kill(gateway.engine, signal.SIGHUP)
+        answered = {}
+        for _ in names:
+            answer = trader.next()
+            assert answer.type == "9" or answer[150] == "4"
+            assert answer.type != "9" or "(errorcode 20)" in answer[58]
+            answered[answer[11]] = answer.type
+        assert answered.keys() == {f"load{number}" for number in range(len(names))}
+        trader.quiet()

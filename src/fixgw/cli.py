@@ -3,6 +3,7 @@
 import getpass
 import os
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -14,15 +15,16 @@ from rich.console import Console
 from fixgw import __version__, supervisor
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
+from fixgw.edge import wireline
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import DisableSession, EnableSession, LogoutSession, ResetSession, Status
 from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
 from fixgw.explain import explain
 from fixgw.fix import decode as decoding
 from fixgw.fix import dictionary
-from fixgw.fix.credentials import hash_password
 from fixgw.journal_commands import journal
 from fixgw.link import LinkError, Said, call
+from fixgw.passwords import hash_password
 from fixgw.status_command import show
 
 app = typer.Typer(
@@ -96,21 +98,50 @@ def passwd() -> None:
 
 
 @app.command()
+def certificates(
+    directory: Annotated[Path, typer.Option(help="Where the files go; made if it is not there.")],
+    host: Annotated[
+        list[str] | None, typer.Option(help="A name or address that clients connect to, besides loopback.")
+    ] = None,
+    client: Annotated[
+        list[str] | None, typer.Option(help="A client that gets a certificate, by its CompID.")
+    ] = None,
+) -> None:
+    """Make certificates for tests: a CA's, the gateway's, and clients'. Writes over nothing."""
+    from fixgw import certificates as maker  # cryptography takes a while to load
+
+    clients = client or []
+    try:
+        made = maker.make(directory, host or [], clients, datetime.now(UTC))
+    except (maker.CertificatesError, OSError) as error:
+        err.print(_plain(str(error)))
+        raise typer.Exit(EXIT_REFUSED) from None
+    for path, purpose in made:
+        print(f"{path}: {purpose}")  # noqa: T201
+    print(f"\nFor the configuration:\n\n{maker.configuration(directory, clients)}")  # noqa: T201
+
+
+@app.command()
 def decode(
     messages: Annotated[
         list[str] | None, typer.Argument(help="Raw messages (SOH, | or ^A between fields); else stdin.")
     ] = None,
     short: Annotated[bool, typer.Option("--short", help="One line for each message.")] = False,
 ) -> None:
-    """Show raw FIX messages, or log lines that hold them, with field and enum names. No password is shown."""
+    """Show raw FIX messages, or log lines that hold them, with field and enum names. No password is shown.
+
+    Lines of the wire log keep their time and direction.
+    """
     names = dictionary.load()
     for line in messages if messages else sys.stdin:
-        raw = decoding.find_message(line)
+        wire = wireline.read(line)
+        raw = decoding.find_message(line) if wire is None else wire.message.decode("utf-8", "surrogateescape")
         if raw is None:
             print(decoding.redact(line.rstrip("\n")))  # noqa: T201
             continue
         decoded = decoding.decode(raw, names)
-        print(decoding.one_line(decoded) if short else decoding.table(decoded))  # noqa: T201
+        begin = "" if wire is None else f"{wire.at} {wire.direction:3} "
+        print(begin + (decoding.one_line(decoded) if short else decoding.table(decoded)))  # noqa: T201
 
 
 @app.command()

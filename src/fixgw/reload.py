@@ -1,95 +1,61 @@
-"""What a new configuration means for a gateway that runs: what changed, and what each change takes."""
+"""SIGHUP in the engine: the configuration is read again, and what can change between two turns does.
 
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
+An invalid configuration changes nothing. What needs a start (another set of sessions, OMSes or instruments,
+`reset_at`, paths, ports, the journal) is only said: the supervisor starts the engine again for it.
+"""
 
-from msgspec import Struct
-from pydantic import BaseModel
+import signal
+from collections.abc import Iterator
+from types import FrameType
 
-from fixgw.config import Config, SessionTable
-from fixgw.fix.settings import SessionSettings
+import structlog
 
+from fixgw.config import Config, ConfigError, load
+from fixgw.core.update import update_of
+from fixgw.engine.desk import Desk
 
-class Consequence(StrEnum):
-    """What a change takes to be in force."""
+log = structlog.get_logger("fixgw")
 
-    RELOAD = "it is passed on to the engine and the edge"
-    ENGINE = "the engine restarts"
-    START = "the gateway has to be stopped and started"
-
-
-_BY_TABLE = {
-    "gateway": Consequence.START,
-    "fix": Consequence.START,
-    "api": Consequence.START,
-    "supervisor": Consequence.START,
-    "log": Consequence.START,
-    "journal": Consequence.ENGINE,
-    "oms": Consequence.ENGINE,
-    "instrument": Consequence.ENGINE,
-}
-"""The tables that are more than a reload; `[fix] settings` is the engine's."""
+STARTED_WITH = ("gateway", "fix", "journal", "log")  # the tables that an engine reads at its start alone
 
 
-class InForce(Struct, frozen=True):
-    """A configuration and the QuickFIX settings of the file that it names, both as they were read."""
+class Reload:
+    """Reads the file of `config` again after each SIGHUP; `step` is to be called between turns."""
 
-    config: Config
-    settings: SessionSettings
+    def __init__(self, config: Config) -> None:
+        self._config = self._started_with = config
+        self._is_wanted = False
+        signal.signal(signal.SIGHUP, self._want)
 
+    def _want(self, _: int, __: FrameType | None) -> None:
+        self._is_wanted = True
 
-def read(config: Config) -> InForce:
-    """The configuration with its QuickFIX settings. Raises OSError."""
-    return InForce(config, config.fix_settings)
-
-
-def changes(old: InForce, new: InForce) -> Mapping[Consequence, tuple[str, ...]]:
-    """What is not the same, by the names that a person knows it by, for each consequence that there is."""
-    found: dict[Consequence, list[str]] = {}
-    for consequence, name in _changes(old.config, new.config):
-        found.setdefault(consequence, []).append(name)
-    if old.settings != new.settings:
-        found.setdefault(Consequence.ENGINE, []).append(new.settings.path.name)
-    return {consequence: tuple(names) for consequence, names in found.items()}
-
-
-def kept(old: InForce, new: InForce) -> InForce:
-    """`new`, but with what only a new start changes as it was: what is in force after a reload."""
-    tables = {name: getattr(old.config, name) for name, of in _BY_TABLE.items() if of is Consequence.START}
-    fix = old.config.fix.model_copy(update={"settings": new.config.fix.settings})
-    return InForce(new.config.model_copy(update={**tables, "fix": fix}), new.settings)
-
-
-def _changes(old: Config, new: Config) -> Iterator[tuple[Consequence, str]]:
-    for name in Config.model_fields:
-        before, after = getattr(old, name), getattr(new, name)
-        of = _BY_TABLE.get(name, Consequence.RELOAD)
-        if before == after or name == "path":
-            continue
-        if isinstance(before, BaseModel):
-            for key in _differing(before, after):
-                is_settings = (name, key) == ("fix", "settings")
-                yield (Consequence.ENGINE if is_settings else of), f"[{name}] {key}"
-        elif name == "session":
-            yield from _session_changes(before, after)
-        else:
-            yield of, f"[[{name}]]"
+    def step(self, desk: Desk) -> None:
+        """If it was asked for, read the configuration and have `desk` work by it."""
+        if not self._is_wanted:
+            return
+        self._is_wanted = False
+        try:
+            config = load(self._config.path)
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("configuration not loaded", problem=problem, file=str(self._config.path))
+            return
+        except Exception:
+            log.exception("configuration not loaded", file=str(self._config.path))
+            return
+        update = update_of(desk.directory, config.directory())
+        desk.update(update, config.limits.reports_per_turn)
+        changes = (*update.changes, *_changes(self._config, config, "limits"))
+        left = (*update.left, *_changes(self._started_with, config, *STARTED_WITH))
+        self._config = config
+        log.info("configuration loaded", file=str(config.path), changes=changes, left_for_a_restart=left)
 
 
-def _session_changes(
-    old: tuple[SessionTable, ...], new: tuple[SessionTable, ...]
-) -> Iterator[tuple[Consequence, str]]:
-    before, after = ({row.comp_id: row for row in rows} for rows in (old, new))
-    for name in sorted(before.keys() | after.keys()):
-        if name not in before or name not in after:
-            yield Consequence.ENGINE, f"[[session]] {name}"
-            continue
-        for key in _differing(before[name], after[name]):
-            of = Consequence.ENGINE if key == "reset_at" else Consequence.RELOAD
-            yield of, f"[[session]] {name} {key}"
-
-
-def _differing(before: BaseModel, after: BaseModel) -> Iterator[str]:
-    for key in type(before).model_fields:
-        if getattr(before, key) != getattr(after, key):
-            yield key
+def _changes(old: Config, new: Config, *tables: str) -> Iterator[str]:
+    """What is not the same in these tables (any number of lines)."""
+    for table in tables:
+        before, after = getattr(old, table).model_dump(), getattr(new, table).model_dump()
+        for key, value in after.items():
+            if before[key] != value:
+                yield f"[{table}] {key}: {before[key]} -> {value}"

@@ -32,6 +32,7 @@ from fixgw.journal.contract import JournalError, Reset
 from fixgw.journal.sqlite import SqliteJournal
 from fixgw.link import SOCKET_NAME, LinkServer
 from fixgw.logs import LineBuffer, configure
+from fixgw.reload import Reload
 
 log = structlog.get_logger("fixgw")
 

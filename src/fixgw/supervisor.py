@@ -20,9 +20,9 @@ import msgspec
 import structlog
 
 from fixgw.config import Config, ConfigError, load
+from fixgw.consequences import Consequence, changes, kept, read
 from fixgw.exits import EXIT_INVARIANT, EXIT_OK, EXIT_UNAVAILABLE
 from fixgw.logs import configure
-from fixgw.reload import Consequence, changes, kept, read
 from fixgw.supervised import Told
 from fixgw.ward import Beats, Ward
 from fixgw.watch import Watch

@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from fixgw.child import Child
-from fixgw.config import SupervisorTable
+from fixgw.config_tables import SupervisorTable
 from fixgw.exits import EXIT_INVARIANT, EXIT_OK, FINAL
 from fixgw.watch import STEP_MAX_SECONDS
 

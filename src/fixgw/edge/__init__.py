@@ -1,1 +1,1 @@
-"""The edge: the process that owns the FIX port, and passes to the engine only what is safe."""
+"""The process that faces the world: TLS, credentials, frames, limits. It holds no truth and may end."""

@@ -1,201 +1,182 @@
-"""The edge's process, for the time being a plain relay: `python -P -m fixgw.edge`.
+"""The edge's process: `python -m fixgw.edge`, which only the supervisor starts.
 
-It checks the password of a connection's first message, puts the secret in its place, and passes all other
-bytes on as they are.
+It binds the FIX port at once, so that a port that is taken is found at once; it listens when it is told
+`open`, and says `listening`. From then on it says `beat` each second, by which the supervisor knows that it
+does not hang.
 """
 
 import asyncio
 import os
-import re
+import resource
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
 from fixgw import supervised
-from fixgw.config import ConfigError, load
+from fixgw.config import Config, ConfigError, load
+from fixgw.edge import tls
+from fixgw.edge.front import Front
+from fixgw.edge.pipe import Take
+from fixgw.edge.reporter import Reporter
+from fixgw.edge.wirelog import WireLog
 from fixgw.exits import EXIT_CONFIG, EXIT_INVARIANT, EXIT_OK, EXIT_REFUSED, EXIT_UNAVAILABLE
-from fixgw.fix.credentials import Credentials
-from fixgw.logs import LineBuffer, configure
+from fixgw.logs import configure
 
 log = structlog.get_logger("fixgw.edge")
 
+KERNEL_QUEUE = 1_024  # connections that the kernel keeps until they are accepted
 BEAT_SECONDS = 1.0
-STOP_SECONDS = 10.0  # for what is still connected
-ENGINE_SECONDS = 10.0  # a Logon waits so long for the engine
-FIRST_MAX = 65_536  # bytes of the first message
-BUFFER_BYTES = 1 << 18
-
-_MESSAGE = re.compile(rb"\x0110=[0-9]{3}\x01")
+CLOSE_SECONDS = 10.0  # how long a stop waits for the engine to log the clients out
+WARN_SECONDS = 86_400.0  # between two warnings that a certificate ends
 
 
-class Relay:
-    """All connections, and the listener."""
+class Edge:
+    """The edge from its start to its end. `take` gets every message."""
 
     def __init__(
-        self, path: Path, listener: socket.socket, engine_port: int, secret: str, lines: LineBuffer
+        self, config: Config, listener: socket.socket, engine_port: int, secret: str, take: Take
     ) -> None:
-        self._path = path
+        self._config = config
         self._listener = listener
-        self._engine_port = engine_port
-        self._secret = secret.encode()
-        self._lines = lines
-        self._connections: set[asyncio.Task[None]] = set()
-        self._opened, self._stopped = asyncio.Event(), asyncio.Event()
-        self.reload()
+        self._front = Front(config, engine_port, secret, _context(config), take)
+        self._stopped = asyncio.Event()
+        self._is_listening = False
 
-    def reload(self) -> None:
-        """Read the configuration again; raises nothing."""
+    async def run(self, data: Path, flush: Callable[[], None]) -> None:
+        """Until SIGTERM, and then until everybody is gone. `flush` writes the log lines."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
+        loop.add_signal_handler(signal.SIGHUP, self._load)
+        loop.add_reader(sys.stdin.fileno(), self._told)
+        reporting = asyncio.ensure_future(Reporter(data, self._front.sessions, self._disable).run())
+        warn_at = loop.time()
+        while not self._stopped.is_set():
+            if self._is_listening:
+                _say("beat")
+            if loop.time() >= warn_at:
+                warn_at += WARN_SECONDS
+                self._warn()
+            self._front.say_ended()
+            flush()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_SECONDS):
+                    await self._stopped.wait()
+        log.info("edge stops")
+        flush()
+        await self._front.close(CLOSE_SECONDS)
+        self._listener.close()
+        reporting.cancel()
+
+    def _told(self) -> None:
+        """Read what the supervisor says; its end is ours."""
+        said = os.read(sys.stdin.fileno(), 4_096)
+        if not said:
+            os._exit(EXIT_INVARIANT)  # nobody is left to start us again, or to stop us
+        if b"open" in said and not self._is_listening:
+            self._listener.listen(KERNEL_QUEUE)
+            self._front.listen([self._listener])
+            self._is_listening = True
+            _say("listening")
+
+    def _disable(self, sessions: frozenset[str]) -> None:
+        self._front.disabled = sessions
+
+    def _load(self) -> None:
+        """Read the configuration again; a bad one changes nothing."""
         try:
-            self._credentials = Credentials(load(self._path).credentials())
+            config = load(self._config.path)
+            context = _context(config)
         except ConfigError as error:
             for problem in error.problems:
-                log.error("configuration refused", problem=problem)
-
-    def heard(self) -> None:
-        """The supervisor has said something, or is gone."""
-        said = os.read(sys.stdin.fileno(), 1_024)
-        if not said:
-            os._exit(EXIT_INVARIANT)
-        if b"open" in said.split(b"\n"):
-            self._opened.set()
-
-    async def run(self) -> None:
-        """Until SIGTERM or SIGINT."""
-        loop = asyncio.get_running_loop()
-        loop.add_reader(sys.stdin.fileno(), self.heard)
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopped.set)
-        await _first(self._opened.wait(), self._stopped.wait())
-        if self._stopped.is_set():
+                log.error("configuration not loaded", why=problem)
             return
-        server = await asyncio.start_server(self._serve, sock=self._listener, limit=BUFFER_BYTES)
-        _say("listening")
-        while not self._stopped.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), BEAT_SECONDS)
-            _say("beat")
-            self._lines.flush()
-        server.close()
-        if self._connections:
-            await asyncio.wait(self._connections, timeout=STOP_SECONDS)
+        except tls.TlsError as error:
+            log.error("configuration not loaded", why=str(error))
+            return
+        self._config = config
+        self._front.change(config, context)
+        self._warn()
+        log.info("configuration loaded")
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise AssertionError("a connection is served by a task")
-        self._connections.add(task)
-        try:
-            with suppress(OSError, EOFError, ValueError):
-                await self._relay(reader, writer)
-        finally:
-            self._connections.discard(task)
-            writer.close()
-
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        first = b""
-        while (end := _MESSAGE.search(first)) is None and len(first) < FIRST_MAX:
-            if not (more := await reader.read(FIRST_MAX)):
-                return
-            first += more
-        if end is not None:
-            first = self._with_secret(first[: end.end()]) + first[end.end() :]
-        inner, outer = await self._connect()
-        outer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        outer.write(first)
-        try:
-            await _first(_pass(reader, outer), _pass(inner, writer))
-        finally:
-            outer.close()
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        deadline = asyncio.get_running_loop().time() + ENGINE_SECONDS
-        while True:
-            try:
-                return await asyncio.open_connection("127.0.0.1", self._engine_port, limit=BUFFER_BYTES)
-            except OSError:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-                await asyncio.sleep(0.02)
-
-    def _with_secret(self, logon: bytes) -> bytes:
-        fields = logon.split(b"\x01")[:-1]
-        values = dict(field.partition(b"=")[::2] for field in fields)
-        if values.get(b"35") != b"A" or not {b"8", b"9", b"49"} <= values.keys():
-            return logon
-        text = {
-            tag: values.get(tag, b"").decode("utf-8", "surrogateescape") for tag in (b"49", b"553", b"554")
-        }
-        wrong = self._credentials.problem(text[b"49"], text[b"553"], text[b"554"])
-        if wrong is not None:
-            log.warning("refused", session=text[b"49"], why=wrong)
-            return logon
-        body = b"".join(
-            (b"554=" + self._secret if field.startswith(b"554=") else field) + b"\x01"
-            for field in fields
-            if not field.startswith((b"8=", b"9=", b"10=", b"925="))
-        )
-        whole = b"8=" + values[b"8"] + b"\x019=%d\x01" % len(body) + body
-        return whole + b"10=%03d\x01" % (sum(whole) % 256)
+    def _warn(self) -> None:
+        with suppress(tls.TlsError):  # the files are gone: nothing changes until the next load, which says so
+            for warning in tls.warnings(self._config.tls, self._config.path.parent, datetime.now(UTC)):
+                log.warning("tls", why=warning)
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(BUFFER_BYTES):
-        writer.write(data)
-        await writer.drain()
+def _context(config: Config) -> ssl.SSLContext | None:
+    return tls.server_context(config.tls, config.path.parent)
 
 
-async def _first(*waiting: Coroutine[object, object, object]) -> None:
-    """Until one of them is over; the others are canceled."""
-    tasks = [asyncio.ensure_future(one) for one in waiting]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+def _say(word: str) -> None:
+    with suppress(OSError):  # its reader is gone, and so will we be
+        os.write(sys.stdout.fileno(), f"{word}\n".encode())
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that has the port, and does not listen yet. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setblocking(False)
+    listener.bind((host, port))
+    return listener
+
+
+def _unused(_: str, __: bytes, ___: bytes) -> None:
+    """No wire log."""
 
 
 def main() -> int:
     """Run the edge; the exit code."""
-    given = supervised.options("fixgw.edge", ("--fix-port", "--engine-port"))
+    options = supervised.options("fixgw.edge", ("--fix-port", "--engine-port"))
     try:
         told = supervised.begin()
-        config = load(given.config)
+        config = load(options.config)
     except supervised.SupervisionError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return EXIT_REFUSED
+        return _failed(str(error), EXIT_REFUSED)
     except ConfigError as error:
-        for problem in error.problems:
-            print(f"fixgw: {problem}", file=sys.stderr)  # noqa: T201
-        return EXIT_CONFIG
+        return _failed("\n".join(error.problems), EXIT_CONFIG)
     lines = configure(config.log.format, config.log.level)
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((config.fix.host, given.fix_port))
+        listener = _bound(config.fix.host, options.fix_port)
     except OSError as error:
-        why = f"cannot open the FIX port {given.fix_port} on {config.fix.host}: {error.strerror}"
-        log.critical("failed", why=why)
-        print(f"fixgw: {why}", file=sys.stderr, flush=True)  # noqa: T201
-        return EXIT_UNAVAILABLE
+        where = f"{options.fix_port} on {config.fix.host}"
+        return _failed(f"cannot open the FIX port {where}: {error.strerror}", EXIT_UNAVAILABLE)
+    wire_log = WireLog(options.data / "wire", config.wire.keep_days) if config.wire.log else None
 
     async def run() -> None:
-        await Relay(given.config, listener, given.engine_port, told.secret, lines).run()
+        take = _unused if wire_log is None else wire_log.take
+        edge = Edge(config, listener, options.engine_port, told.secret, take)
+        await edge.run(options.data, lines.flush)
 
-    asyncio.run(run())
-    lines.flush()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection takes two
+    try:
+        asyncio.run(run())
+    except tls.TlsError as error:
+        return _failed(str(error), EXIT_CONFIG)
+    except Exception:
+        log.exception("our mistake")
+        return EXIT_INVARIANT
+    finally:
+        if wire_log is not None:
+            wire_log.close()
+        lines.flush()
     return EXIT_OK
+
+
+def _failed(why: str, code: int) -> int:
+    log.critical("failed", why=why)
+    print(f"fixgw: {why}", file=sys.stderr, flush=True)  # noqa: T201
+    return code
 
 
 if __name__ == "__main__":

@@ -18,13 +18,10 @@ import structlog
 from fixgw.engine.turn import DISABLED
 from fixgw.exits import EXIT_INVARIANT, EXIT_JOURNAL
 from fixgw.fix.dictionary import SOH
-from fixgw.fix.settings import WATCH_SESSION
+from fixgw.fix.settings import HEARTBEAT_RULE, HEARTBEAT_SECONDS, REFUSED, WATCH_SESSION
 from fixgw.journal.contract import JournalError
 
 log = structlog.get_logger("fixgw.fix")
-
-HEARTBEAT_SECONDS = range(5, 61)  # HeartBtInt(108): 0 would switch all of QuickFIX's timeouts off
-REFUSED = "Logon refused"  # one text for every cause: an attacker learns nothing
 
 BEGUN_ANEW = "sequence numbers have begun anew: log on with MsgSeqNum(34)=1, or with ResetSeqNumFlag(141)=Y"
 
@@ -188,8 +185,7 @@ class Application(quickfix.Application):
             self._refuse(name, DISABLED, DISABLED)
         heartbeat = fields.get("108", "")
         if not (heartbeat.isascii() and heartbeat.isdecimal() and int(heartbeat) in HEARTBEAT_SECONDS):
-            why = f"HeartBtInt(108) must be {HEARTBEAT_SECONDS[0]} to {HEARTBEAT_SECONDS[-1]} seconds"
-            self._refuse(name, why, why)
+            self._refuse(name, HEARTBEAT_RULE, HEARTBEAT_RULE)
         if fields.get("141") == "Y":
             self._epochs[name] = self._begin(name)
         elif self._engine.is_anew(name):

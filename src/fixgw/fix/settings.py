@@ -10,6 +10,10 @@ BEGIN_STRING = "FIX.4.4"
 WATCH_SESSION = "FIXGW-WATCH"  # the supervisor's CompID
 WATCHED = "FIXGW"  # what it calls the engine, whatever the configured sessions call it
 
+HEARTBEAT_SECONDS = range(5, 61)  # HeartBtInt(108): 0 would switch all of QuickFIX's timeouts off
+HEARTBEAT_RULE = f"HeartBtInt(108) must be {HEARTBEAT_SECONDS[0]} to {HEARTBEAT_SECONDS[-1]} seconds"
+REFUSED = "Logon refused"  # one text for every cause: an attacker learns nothing
+
 _REQUIRED = {
     "ConnectionType": ("acceptor", "fixgw is an acceptor"),
     "UseDataDictionary": ("Y", "the dictionary is what keeps malformed messages out"),
