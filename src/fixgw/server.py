@@ -23,7 +23,6 @@ from fixgw.engine.desk import Desk
 from fixgw.engine.loop import Loop
 from fixgw.engine.overview import Overview
 from fixgw.engine.turn import Limits
-from fixgw.engine_reload import Reload
 from fixgw.exits import EXIT_INVARIANT, EXIT_JOURNAL, EXIT_OK, EXIT_UNAVAILABLE
 from fixgw.fix import dictionary, filestore, recovery
 from fixgw.fix.acceptor import Acceptor
