@@ -238,7 +238,10 @@ def logout(name: Name, data: Data = DEFAULT_DATA) -> None:
 
 def _operator() -> str:
     """The name of the person who says so, for the log."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container may know its users by number only
+        return f"uid {os.getuid()}"
 
 
 def _positive(text: str, name: str) -> Decimal:

@@ -120,6 +120,8 @@ class Config(Table):
                     row.affected_orders_max,
                     row.max_status_reports,
                     None if row.reset_at == "never" else row.reset_at,
+                    row.orders_per_second,
+                    row.orders_burst,
                 )
                 for row in self.session
             ],
