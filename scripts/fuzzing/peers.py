@@ -13,6 +13,8 @@ RECEIVE_BYTES = 1 << 18
 BURST_MAX = 60  # messages sent together
 MESSAGES_MAX = 300  # of a conversation
 MARK_SECONDS = 0.3  # how long the answer to a burst is waited for: when numbers are in disorder there is none
+SILENCES_MAX = 3  # bursts without an answer, after which the numbers will not get into order any more
+FILLS = 0.98  # of the gaps that the gateway asks for are filled
 LOGON_SECONDS = 15.0  # a good Logon may wait for an engine that is busy, but not for ever
 LOGON_AGAIN_SECONDS = 0.05  # a Logon is refused while the gateway has not seen that the one before is gone
 SAY_SECONDS = 3.0  # how long a stranger stays
@@ -120,7 +122,7 @@ class Attacker(Peer):
         self._is_logged_on = False
         self._wait_until = self._give_up_at = 0.0
         self._mark = b""
-        self._said = 0
+        self._said = self._silences = 0
         self.begin(1)
 
     def begin(self, conversation: int) -> None:
@@ -131,7 +133,7 @@ class Attacker(Peer):
         self._author = Author(self._random, self.name, f"{self._seed}-{self.name[-2:]}-{self._conversation}")
         self._give_up_at = time.monotonic() + LOGON_SECONDS
         self._is_logged_on = False
-        self._said = 0
+        self._said = self._silences = 0
 
     def step(self, now: float) -> None:
         """Go on, if it is time."""
@@ -142,7 +144,8 @@ class Attacker(Peer):
             if now >= self._wait_until:
                 self._log_on(now)
         elif self._is_logged_on and not self.is_sending and (not self._mark or now >= self._wait_until):
-            if self._said < MESSAGES_MAX:
+            self._silences = self._silences + 1 if self._mark else 0
+            if self._said < MESSAGES_MAX and self._silences < SILENCES_MAX:
                 self._burst(now)
             else:
                 self.close()
@@ -175,8 +178,9 @@ class Attacker(Peer):
                 self._mark = b""
             case "1":
                 self.send(self._author.heartbeat(answer.get(112) or b""))
-            case "2" if self._random.random() < 0.95:
-                self.send(self._author.fill(int(answer.get(7) or b"1")))
+            case "2" if self._random.random() < FILLS:
+                fill = self._author.fill(int(answer.get(7) or b"1"))
+                self.send(fill + self._author.test_request(self._mark))  # the one before was filled over
             case _:
                 pass
 
