@@ -66,7 +66,7 @@ class Verifier:
 
         Cancelled while it waits for its turn, it costs nothing more.
         """
-        if self._is_known(claim):
+        if self.is_known(claim):
             return None
         source = _source(address)
         attempt = _Attempt(claim, source, self._rank(claim, source))
@@ -146,7 +146,8 @@ class Verifier:
             _settle(attempt, Refused("wrong password"))
         self._next()
 
-    def _is_known(self, claim: Claim) -> bool:
+    def is_known(self, claim: Claim) -> bool:
+        """Whether these credentials were right before, and still are."""
         known = self._known.get(claim.session)
         return known is not None and compare_digest(known, self._fingerprint(claim))
 
