@@ -88,8 +88,9 @@ def test_a_resend_of_20_000_messages(lab: Lab, crowded: Crowded) -> None:
     """No other session waits for it longer than a piece of it takes."""
     for _ in range(TRIES):
         outcome = lab.run(lambda lab, _: after_logon.long_resend(lab, crowded))
-        if max(outcome.during) <= RESEND_SECONDS_MAX:
+        if max(outcome.during) <= RESEND_SECONDS_MAX and not outcome.problems():
             break
+    assert not outcome.problems()
     assert max(outcome.during) <= RESEND_SECONDS_MAX
 
 

@@ -40,8 +40,8 @@ class Limits(Struct, frozen=True):
 class Pipe:
     """Both connections of one logged-on session. `closed` is set when the engine has let go of the session.
 
-    `take` gets every message. `log_on_again` gets a further Logon, and says what goes on in its place; nothing
-    if the connection has to end.
+    `take` gets every message. `log_on_again` gets a further Logon, and says what goes on in its place;
+    nothing if the connection has to end.
 
     `heard_at` is when the client was heard last (the loop's time), `heartbeat` its HeartBtInt(108), seconds.
     """
@@ -74,6 +74,7 @@ class Pipe:
         self._resends = Resends(ENGINE_LONGEST, _sending_time)
         self._client: asyncio.Transport | None = None
         self._engine: asyncio.Transport | None = None
+        self._is_pausing = False  # between two pieces of a resend
         self._stops_reading: set[str] = set()  # why the client is not read now
         self._rest = b""
         self._log = log.bind(session=session, address=address)
@@ -244,6 +245,16 @@ class Pipe:
             self._client.abort()
 
     def _next_piece(self) -> None:
+        """Ask for the next piece when the last has come, after a pause."""
+        seconds = None if self._is_pausing else self._resends.pause(self._loop.time())
+        if seconds is not None:
+            self._is_pausing = True
+            self._loop.call_later(seconds, self._ask_on)
+
+    def _ask_on(self) -> None:
+        self._is_pausing = False
+        if self._client is None or self._client.get_write_buffer_size() > WRITE_HIGH:
+            return  # `client_drained` comes back to it
         piece = self._resends.next(self._loop.time())
         if piece and self._engine is not None and not self.is_closing:
             self._engine.write(piece)
