@@ -40,7 +40,7 @@ class Limits(Struct, frozen=True):
 class Pipe:
     """Both connections of one logged-on session. `closed` is set when the engine has let go of the session.
 
-    `take` gets every message. `log_on_again` gets a further Logon, and says what goes on in its place; nothing
+    `take` gets every message. `log_on_again` gets a further Logon, and says what goes on in its place; nothing,
     if the connection has to end.
 
     `heard_at` is when the client was heard last (the loop's time), `heartbeat` its HeartBtInt(108), seconds.
