@@ -66,7 +66,7 @@ class Relay:
             self._opened.set()
 
     async def run(self) -> None:
-        """Until SIGTERM or SIGINT."""
+        """Until SIGTERM or SIGINT. Raises OSError when somebody else listens already."""
         loop = asyncio.get_running_loop()
         loop.add_reader(sys.stdin.fileno(), self.heard)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
@@ -198,18 +198,18 @@ def main() -> int:
     lines = configure(config.log.format, config.log.level)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    async def run() -> None:
+        await Relay(given.config, listener, given.engine_port, told.secret, lines).run()
+
     try:
         listener.bind((config.fix.host, given.fix_port))
+        asyncio.run(run())
     except OSError as error:
         why = f"cannot open the FIX port {given.fix_port} on {config.fix.host}: {error.strerror}"
         log.critical("failed", why=why)
         print(f"fixgw: {why}", file=sys.stderr, flush=True)  # noqa: T201
         return EXIT_UNAVAILABLE
-
-    async def run() -> None:
-        await Relay(given.config, listener, given.engine_port, told.secret, lines).run()
-
-    asyncio.run(run())
     lines.flush()
     return EXIT_OK
 
