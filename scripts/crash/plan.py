@@ -84,12 +84,12 @@ class Start:
 class Round:
     """`before` is asked and answered first, then `asks` is under way at the kill.
 
-    The kill, of `victim`, comes when `share` of the outcomes or final reports has come, or `seconds` after the
-    first request if that is given; and then `pause` seconds later, or `stop_seconds` after a SIGTERM. `away`
-    loses its connection at `away_share`, `offline` is asked while nobody is connected, `starts` are the starts
-    that are killed too, `refused` are those orders of `before` whose cancel the venue is to refuse, `releases`
-    says that it is about to answer the pending ones. `settles` and `compares` say whether to wait for
-    everything at the end, and to compare with the OMS.
+    The kill, of `victim`, comes when `share` of the outcomes or final reports has come, or `seconds`
+    after the first request if that is given; and then `pause` seconds later, or `stop_seconds` after a
+    SIGTERM. `away` loses its connection at `away_share`, `offline` is asked while nobody is connected,
+    `starts` are the starts that are killed too, `refused` are those orders of `before` whose cancel the
+    venue is to refuse, `releases` says that it is about to answer the pending ones. `settles` and
+    `compares` say whether to wait for everything at the end, and to compare with the OMS.
     """
 
     moment: Moment
