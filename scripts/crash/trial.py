@@ -1,5 +1,6 @@
 """A gateway that can be killed at any moment, the clients that face it, and one loop that serves them all."""
 
+import os
 import select
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from tests.lone_engine import SECRET
 from fixgw.link import LinkError, Said
 from scripts.bench.client import utc_now
 from scripts.crash.engine import Engine
-from scripts.crash.plan import OPERATOR, Ask
+from scripts.crash.plan import OPERATOR, Ask, Victim
 from scripts.crash.record import Record
 
 PATIENCE_SECONDS = 30.0  # what has not come by then is lost
@@ -54,6 +55,7 @@ class Trial:
         self.start_seconds = 1.0
         self._shim = directory / "kill_at.so"
         self._words = 0
+        self._edge_killed = 0
 
     def spawn(self) -> None:
         """Start the gateway, and wait for nothing."""
@@ -97,12 +99,31 @@ class Trial:
             raise GatewayDiedError(str(error)) from error
         self.start_seconds = time.monotonic() - started
 
-    def kill(self) -> None:
+    def kill(self, victim: Victim = Victim.GATEWAY) -> None:
         """kill -9; what the gateway had sent until then is still read. Raises GatewayDiedError."""
         if self.gateway.process is None or self.gateway.process.poll() is not None:
             raise GatewayDiedError(f"the gateway had ended by itself\n{self.log_lines()}")
-        self.gateway.kill()
+        if victim is Victim.GATEWAY:
+            self.gateway.kill()
+        if victim in (Victim.EDGE, Victim.CHILDREN):
+            self._edge_killed = self.gateway.edge
+            os.kill(self._edge_killed, signal.SIGKILL)
+        if victim in (Victim.ENGINE, Victim.CHILDREN):
+            self.gateway.kill_engine()
         self._read_to_end()
+
+    def recover(self, victim: Victim) -> None:
+        """Start what was killed, or wait until the supervisor has. Raises GatewayDiedError."""
+        if victim is Victim.GATEWAY:
+            self.start()
+            return
+        try:
+            if victim is not Victim.EDGE:
+                self.gateway.until_ready()
+            if victim is not Victim.ENGINE:
+                self.gateway.until_edge_ready(self._edge_killed)
+        except AssertionError as error:
+            raise GatewayDiedError(f"{error}\n{self.log_lines()}") from error
 
     def stop(self, kill_after: float | None = None) -> None:
         """A clean stop, the clients answering the Logouts; kill -9 after that many seconds if it is given.

@@ -166,15 +166,12 @@ def absurd_ranges(lab: Lab, seconds: float) -> None:
 
 def too_high(lab: Lab, seconds: float) -> None:
     """Orders with MsgSeqNums that are too high, 2,000 a second, of a kilobyte each."""
-    text = b"58=" + b"x" * 1_000
+    fields = [field for field in GOOD[b"D"] if field[:3] not in (b"60=", b"58=")]
+    fields += [b"60=" + timestamp().encode(), b"58=" + b"x" * 1_000]
 
     def say(raw: Raw, number: int) -> None:
-        raw.connection.sendall(
-            b"".join(
-                frame(*header(b"D", ATTACKER, HIGH + 20 * number + index), b"11=high", text)
-                for index in range(20)
-            )
-        )
+        numbers = range(HIGH + 20 * number, HIGH + 20 * number + 20)
+        raw.connection.sendall(b"".join(frame(*header(b"D", ATTACKER, high), *fields) for high in numbers))
 
     _attack(lab, seconds, 100, say)
 

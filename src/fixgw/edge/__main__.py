@@ -48,6 +48,7 @@ class Edge:
         self._front = Front(config, engine_port, secret, _context(config), take)
         self._stopped = asyncio.Event()
         self._is_listening = False
+        self._failure: OSError | None = None
         self._loading: set[asyncio.Task[None]] = set()
 
     async def run(self, data: Path, flush: Callable[[], None]) -> None:
@@ -74,6 +75,8 @@ class Edge:
         await self._front.close(CLOSE_SECONDS)
         self._listener.close()
         reporting.cancel()
+        if self._failure is not None:
+            raise self._failure
 
     def _told(self) -> None:
         """Read what the supervisor says; its end is ours."""
@@ -81,7 +84,12 @@ class Edge:
         if not said:
             os._exit(EXIT_INVARIANT)  # nobody is left to start us again, or to stop us
         if b"open" in said and not self._is_listening:
-            self._listener.listen(KERNEL_QUEUE)
+            try:
+                self._listener.listen(KERNEL_QUEUE)
+            except OSError as error:  # another program has bound and opened it since
+                self._failure = error
+                self._stopped.set()
+                return
             self._front.listen([self._listener])
             self._is_listening = True
             _say("listening")
@@ -151,10 +159,10 @@ def main() -> int:
     except ConfigError as error:
         return _failed("\n".join(error.problems), EXIT_CONFIG)
     lines = configure(config.log.format, config.log.level)
+    where = f"{options.fix_port} on {config.fix.host}"
     try:
         listener = _bound(config.fix.host, options.fix_port)
     except OSError as error:
-        where = f"{options.fix_port} on {config.fix.host}"
         return _failed(f"cannot open the FIX port {where}: {error.strerror}", EXIT_UNAVAILABLE)
     wire_log = WireLog(options.data / "wire", config.wire.keep_days) if config.wire.log else None
 
@@ -169,6 +177,8 @@ def main() -> int:
         asyncio.run(run())
     except tls.TlsError as error:
         return _failed(str(error), EXIT_CONFIG)
+    except OSError as error:
+        return _failed(f"cannot open the FIX port {where}: {error.strerror}", EXIT_UNAVAILABLE)
     except Exception:
         log.exception("our mistake")
         return EXIT_INVARIANT

@@ -31,6 +31,8 @@ log = structlog.get_logger("fixgw.edge")
 
 ENGINE_SECONDS = 10.0  # a Logon waits so long for an engine that is being started again
 ENGINE_POLL_SECONDS = 0.05
+TRIES_MAX = 5  # of a Logon that the engine leaves without an answer
+AGAIN_SECONDS = 0.25  # between two of them
 ANSWER_SECONDS = 30.0  # for the engine's answer to a Logon; one mass cancel of many orders may take ten
 LINGER_SECONDS = 1.0  # how long a refused client may take to read why
 FULL_SECONDS = 0.1  # without descriptors: then accepting is tried again
@@ -227,7 +229,19 @@ class Front:
         return None
 
     async def _enter(self, claim: Claim, frame: bytes, visitor: Visitor) -> Refused | None:
-        """Connect the client with the engine, and stay until both ended; so long its session is taken."""
+        """Connect the client with the engine, and stay until both ended; so long its session is taken.
+
+        An engine that is just going down may take a connection and answer nothing: that is tried again.
+        """
+        for _ in range(TRIES_MAX):
+            pipe = await self._go_through(claim, frame, visitor)
+            if pipe.is_answered or visitor.is_gone:
+                return None
+            await asyncio.sleep(AGAIN_SECONDS)
+        return Refused("the engine does not answer", LATER)
+
+    async def _go_through(self, claim: Claim, frame: bytes, visitor: Visitor) -> Pipe:
+        """Connect the client with the engine once."""
         names = ", ".join(sorted(visitor.certificate_names or ()))
         log_on_again = partial(self._log_on_again, claim.session, visitor)
         pipe = Pipe(
@@ -235,17 +249,17 @@ class Front:
         )
         self._pipes[claim.session] = pipe
         try:
-            if not await self._reach_engine(pipe, visitor):
-                return Refused("the engine does not answer", LATER)
-            log.info("connected", session=pipe.session, address=pipe.address, certificate=names)
-            pipe.begin(visitor.give_up(), frame, logon.forwarded(frame, self._secret), visitor.rest)
-            await pipe.until_closed(ANSWER_SECONDS)
-            log.info("disconnected", session=pipe.session, received=pipe.messages_in, sent=pipe.messages_out)
+            if await self._reach_engine(pipe, visitor):
+                log.info("connected", session=pipe.session, address=pipe.address, certificate=names)
+                pipe.begin(visitor.give_up(), frame, logon.forwarded(frame, self._secret), visitor.rest)
+                await pipe.until_closed(ANSWER_SECONDS)
+                counts = {"received": pipe.messages_in, "sent": pipe.messages_out}
+                log.info("disconnected", session=pipe.session, **counts)
         finally:
             pipe.closed.set()
             if self._pipes.get(pipe.session) is pipe:
                 del self._pipes[pipe.session]
-        return None
+        return pipe
 
     def _log_on_again(self, session: str, visitor: Visitor, frame: bytes) -> bytes:
         """What goes on in place of a Logon on a connection that is logged on; empty if that must not be."""

@@ -40,7 +40,7 @@ class Limits(Struct, frozen=True):
 class Pipe:
     """Both connections of one logged-on session. `closed` is set when the engine has let go of the session.
 
-    `take` gets every message. `log_on_again` gets a further Logon, and says what goes on in its place;
+    `take` gets every message. `log_on_again` gets a further Logon and says what goes on in its place, or
     nothing if the connection has to end.
 
     `heard_at` is when the client was heard last (the loop's time), `heartbeat` its HeartBtInt(108), seconds.
@@ -62,7 +62,7 @@ class Pipe:
         self.since = datetime.now(UTC)
         self.heartbeat = heartbeat
         self.closed = asyncio.Event()
-        self.is_closing = False
+        self.is_closing = self.is_answered = False
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
         self._loop = asyncio.get_running_loop()
         self.heard_at = self._loop.time()
@@ -163,7 +163,7 @@ class Pipe:
         if client is None or client.is_closing():
             return
         client.write(data)
-        if cut.ends and "logon" in self._stops_reading:
+        if cut.ends and not self.is_answered:
             self._answered()
         backlog = client.get_write_buffer_size()
         if backlog > self._limits.backlog_bytes_max:
@@ -174,16 +174,17 @@ class Pipe:
 
     def _answered(self) -> None:
         """The engine has answered the Logon: what came behind it may follow now."""
+        self.is_answered = True
         if self._rest:
             self.from_client(self._rest)
         self._read_on("logon")
 
     def engine_lost(self) -> None:
-        """The engine has let go of the session, or has ended."""
+        """The engine has let go of the session, or has ended. A Logon that it did not answer is not lost."""
         self._engine = None
         self.is_closing = True
         self.closed.set()
-        if self._client is not None:
+        if self._client is not None and self.is_answered:
             self._client.close()
             self._loop.call_later(CLOSE_SECONDS, self._abort_client)
 
@@ -203,7 +204,7 @@ class Pipe:
         impatience.cancel()
 
     def _expect_answer(self) -> None:
-        if "logon" in self._stops_reading:
+        if not self.is_answered:
             self._log.warning("cut off: the engine does not answer its Logon")
             self.cut_off()
 

@@ -114,6 +114,8 @@ class Acceptor:
         """Let QuickFIX work once; the requests (any number) that came in, in order."""
         if self._acceptor is None or not self._acceptor.poll():
             die("QuickFIX has stopped by itself")
+        for name in self._application.logged_on:  # one may begin a new epoch, before anything is decided
+            self._guard(name, left=False)
         received = self._application.received
         if not received or self._application.touched:
             self._guard_some()
@@ -172,6 +174,8 @@ class Acceptor:
         """The next inbound and the next outbound MsgSeqNum of `session`."""
         numbers = self._numbers(session)
         if numbers[1] < self._seen[session][1]:
+            if not self.is_away(session):  # a commit is under way, in which no epoch may begin
+                die(f"{session}: its store was wiped outside of a poll")
             self._guard(session, left=False)
             numbers = self._numbers(session)
         return numbers
