@@ -39,8 +39,9 @@ def test_resend_requests_for_0_to_0_and_other_absurd_ranges(lab: Lab) -> None:
 
 
 def test_sequence_numbers_that_are_too_high(lab: Lab) -> None:
-    """QuickFIX keeps all of them until the gap is filled (trap 17)."""
+    """QuickFIX keeps all of them until the gap is filled (trap 17); who sends too many is cut off."""
     lab.withstands(after_logon.too_high)
+    assert lab.gateway.log_lines("cut off: too much behind a gap")
 
 
 def test_sequence_resets_of_all_kinds(lab: Lab) -> None:

@@ -14,6 +14,7 @@ import structlog
 from msgspec import Struct
 
 from fixgw.edge.frames import Cut, Framer
+from fixgw.edge.gap import Gap
 from fixgw.edge.pace import Pace
 from fixgw.edge.resend import Resends
 from fixgw.engine.turn import EdgeSession
@@ -72,6 +73,7 @@ class Pipe:
         self._framer = Framer(limits.message_bytes_max)
         self._pace = Pace(limits.messages_per_second, limits.bytes_per_second, self.heard_at)
         self._resends = Resends(ENGINE_LONGEST, _sending_time)
+        self._gap = Gap()
         self._client: asyncio.Transport | None = None
         self._engine: asyncio.Transport | None = None
         self._is_pausing = False  # between two pieces of a resend
@@ -113,6 +115,10 @@ class Pipe:
             if b"\x0135=2\x01" in data or b"\x0135=A\x01" in data:
                 data = self._looked_at(cut, now)
             self._engine.write(data)
+            self._gap.sent(cut)
+            if self._gap.kept > self._limits.backlog_bytes_max:
+                self._log.warning("cut off: too much behind a gap", kept_bytes=self._gap.kept)
+                self.cut_off()
         seconds = self._pace.spend(len(cut.ends), len(data), now)
         if seconds:
             self._stop_reading("pace")
@@ -159,6 +165,8 @@ class Pipe:
             self.messages_out += len(cut.ends)
             self.bytes_out += len(cut.data)
             self._take(self.session, b"out", cut.data)
+            if b"\x0135=2\x01" in cut.data:
+                self._gap.asked(cut)
         client = self._client
         if client is None or client.is_closing():
             return
