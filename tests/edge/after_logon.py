@@ -320,6 +320,7 @@ class Crowded:
 
     def __init__(self, lab: Lab) -> None:
         raw = Raw(lab)
+        _cancel_all(raw)
         number = next(_ids)
         self.cl_ord_ids = [b"crowd%d-%d-" % (number, index) + b"x" * 40 for index in range(ORDERS)]
         at = timestamp().encode()
@@ -335,6 +336,15 @@ class Crowded:
         self.seq_num = raw.seq_num
         self.expected = _highest(raw.data) + 1
         raw.close()
+
+
+def _cancel_all(raw: Raw) -> None:
+    """Cancel what is left, and read that it is."""
+    raw.say(b"q", b"11=left%d" % next(_ids), b"530=7", b"60=" + timestamp().encode())
+    raw.until(lambda: b"\x0135=r\x01" in raw.data, 30.0)
+    (report,) = (message for message in raw.messages() if message[b"35"] == b"r")
+    raw.until(lambda: raw.reports >= int(report[b"533"]), 30.0)
+    raw.reports = 0
 
 
 def stalled(lab: Lab, crowded: Crowded) -> None:
