@@ -179,6 +179,11 @@ class Gateway:
         os.kill(pid, number)
         until(lambda: not is_running(pid))
 
+    @property
+    def engine_port(self) -> int:
+        """The engine's own port, behind the edge; at its last start."""
+        return int(json.loads(self.log_lines('"event":"ready"')[-1])["engine_port"])
+
     def kill_edge(self, number: int = signal.SIGKILL) -> None:
         """kill -9 of the edge alone, which the supervisor starts again; see `until_edge_ready`."""
         pid = self.edge

@@ -121,8 +121,10 @@ def test_a_hash_that_is_none_or_costs_too_much_is_refused(tmp_path: Path) -> Non
     """The cost of a password check is bounded: they wait for one another."""
     first = load(REFERENCE).credentials()["TRADER37"][1]
     assert "is not an argon2 hash" in problems(write_config(tmp_path / "a", (first, "secret")))
-    dear = first.replace("m=19456,t=2", "m=65536,t=5")
-    assert "costs too much to check" in problems(write_config(tmp_path / "b", (first, dear)))
+    for number, dear in enumerate(("m=65536,t=4,p=1", "m=65537,t=1,p=1", "m=19456,t=2,p=4")):
+        edit = (first, first.replace("m=19456,t=2,p=1", dear))
+        assert "costs too much to check" in problems(write_config(tmp_path / f"{number}", edit))
+    load(write_config(tmp_path / "b", (first, first.replace("m=19456,t=2,p=1", "m=65536,t=3,p=1"))))
 
 
 OTHER_HOST = ('host = "127.0.0.1"\n# TCP', 'host = "192.0.2.1"\n# TCP')
@@ -151,6 +153,7 @@ def test_example_passwords_are_good_for_loopback_only(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in found] == [
         f"[[session]] {name} password_hash" for name in SESSIONS
     ]
+    assert load(write_config(tmp_path / "a", OTHER_HOST, EVERYWHERE), find_examples=False)
     hashes = load(REFERENCE).credentials()
     others = [(hashes[name][1], hash_password("our own")) for name in SESSIONS]
     config = load(write_config(tmp_path / "b", OTHER_HOST, EVERYWHERE, *others))

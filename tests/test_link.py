@@ -1,5 +1,6 @@
 """The link: frames on a Unix socket, bounded, and nobody else's."""
 
+import contextlib
 import socket
 import stat
 import struct
@@ -104,6 +105,24 @@ def test_a_slow_peer_is_waited_for_by_nobody(server: LinkServer, tmp_path: Path)
             taken = server.take()
         assert taken[0][0] == HoldCancels()
         assert b'"x' in received[:100]
+    server.close()
+
+
+def test_what_is_said_faster_than_it_is_answered_is_not_kept_without_bound(
+    server: LinkServer, tmp_path: Path
+) -> None:
+    """A whole frame or so; the rest stays with the peer."""
+    with connect(tmp_path) as hasty:
+        server.take()
+        hasty.setblocking(False)
+        many = frame(b'["HoldCancels"]') * 10_000
+        sent = 0
+        for _ in range(100):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sent += hasty.send(many)
+            assert len(server.take()) == 1
+        assert sent < FRAME_MAX + 2_000_000
     server.close()
 
 

@@ -1,5 +1,6 @@
 """The order rate: a bucket for each session, for New Order Singles and nothing else."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +15,9 @@ from fixgw.core.errors import Failure
 from fixgw.core.reports import BusinessReject, CancelReject, Execution, OrderRefused, OrderState, Report
 from fixgw.engine.rate import Rates
 from fixgw.engine.turn import Limits
+from tests.gateway import Gateway, write_config
 from tests.test_desk import NOW, Bench
-from tests.wire import cancel, mass, order
+from tests.wire import cancel, fresh, mass, order
 
 START = datetime(2026, 3, 5, 12, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -151,3 +153,38 @@ def test_a_refused_order_that_is_resent_is_not_decided_again(bench: Bench) -> No
     assert is_above_rate(bench.door.take())
     bench.desk.turn(bench.door, [refused], [], NOW + timedelta(hours=1))
     assert bench.door.take() == []
+
+
+# on the wire
+
+
+def test_a_client_is_told_the_limit_and_when_to_try_again(tmp_path: Path) -> None:
+    """An 8 that refuses, on a connection that stays; the same order is taken later, F at once."""
+    edits = (("orders_per_second = 0", "orders_per_second = 1"), ("orders_burst = 100", "orders_burst = 2"))
+    with Gateway(tmp_path / "data", write_config(tmp_path / "config", *edits)) as gateway:
+        trader = gateway.client("TRADER37")
+        names = [fresh("o") for _ in range(6)]
+        for name in names:
+            trader.send("D", *order(name))
+        answers = [trader.next() for _ in names]
+        assert [answer[11] for answer in answers] == names
+        refused = [answer for answer in answers if answer[150] == "8"]
+        assert [answer[150] for answer in answers[:2]] == ["0", "0"]
+        assert refused
+        for answer in refused:
+            assert (answer[39], answer[103]) == ("8", "99")
+            assert answer[58].startswith(
+                "Operation Failed (errorcode 101): above the limit of this session, "
+            )
+            assert "1 orders a second and 2 at once" in answer[58]
+        for answer in answers[:2]:
+            trader.send("F", *cancel(fresh("c"), answer[11]))
+            trader.expect(f"8|150=4|41={answer[11]}")
+        name, deadline = refused[-1][11], time.monotonic() + 10
+        trader.send("D", *order(name))
+        while (again := trader.next())[150] == "8":
+            assert time.monotonic() < deadline
+            assert "was used before" not in again[58]
+            time.sleep(float(again[58].split()[-2]))
+            trader.send("D", *order(name))
+        assert (again[150], again[11]) == ("0", name)

@@ -3,17 +3,23 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from fixgw import __version__
 from fixgw.cli import app
+from fixgw.engine.overview import Overview
 from fixgw.engine.sandbox import HoldCancels
-from fixgw.engine.turn import EdgeReport, EdgeSession, Status
-from fixgw.link import EdgeReply, call
+from fixgw.engine.status import ConnectionStatus
+from fixgw.engine.turn import EdgeReport, EdgeSession, Limits, Status
+from fixgw.link import call
+from fixgw.status_command import show
 from tests.gateway import Gateway, until, write_config
+from tests.test_desk import NOW, Bench
 from tests.wire import cancel, fresh, mass
 
 LOGGED_ON_AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -88,38 +94,69 @@ def session(gateway: Gateway, name: str) -> dict[str, object]:
     return found
 
 
-def test_the_edges_report_is_shown_with_its_age(gateway: Gateway) -> None:
-    """Address, certificate, counts, and rates between the last two reports of one connection."""
-    reply: EdgeReply = call(gateway.data, reported(messages=1_000))
-    assert reply.disabled == ()
-    first = call(gateway.data, Status()).status
-    until(lambda: (call(gateway.data, Status()).status.edge_report_age or 0) > 0.05)
-    call(gateway.data, reported(messages=1_600, backlog=70))
-    status = call(gateway.data, Status()).status
-    assert first.edge_report_age is not None
-    assert status.edge_report_age is not None
-    assert 0 <= status.edge_report_age < 5
-    found = {one.name: one for one in status.sessions}["TRADER37"].connection
-    assert found is not None
-    assert (found.address, found.certificate, found.since) == ("192.0.2.7", "trader37", LOGGED_ON_AT)
-    assert (found.messages_in, found.messages_out, found.backlog) == (1_600, 3_200, 70)
-    assert 0 < found.messages_in_per_second < 600 / 0.05
-    assert found.messages_out_per_second == pytest.approx(2 * found.messages_in_per_second, abs=0.2)
-    call(gateway.data, reported(messages=5, since=LOGGED_ON_AT + timedelta(hours=1)))
-    again = {one.name: one for one in call(gateway.data, Status()).status.sessions}["TRADER37"].connection
-    assert again is not None
-    assert again.messages_in_per_second >= 0
-    call(gateway.data, EdgeReport(()))
-    assert session(gateway, "TRADER37")["connection"] is None
-
-
-def test_a_person_gets_a_table(gateway: Gateway) -> None:
-    """Every session in a line, with what the edge says of it."""
-    call(gateway.data, reported(messages=1_234))
+def test_the_edge_is_heard(gateway: Gateway) -> None:
+    """It reports each second who is connected, from where, and how much was said."""
+    trader = gateway.ready("TRADER39")
+    trader.rest()
+    until(lambda: session(gateway, "TRADER39")["connection"] is not None)
+    connection = session(gateway, "TRADER39")["connection"]
+    assert isinstance(connection, dict)
+    assert (connection["address"], connection["certificate"], connection["backlog"]) == ("127.0.0.1", "", 0)
+    assert session(gateway, "READER50")["connection"] is None
     said = CliRunner().invoke(app, ["status", "--data", str(gateway.data)])
     assert said.exit_code == 0
-    for part in (f"fixgw {__version__}", "OMS 1 (SANDBOX)", "journal: turn", "READER50", "22:00:00", "1234"):
+    for part in (f"fixgw {__version__}", "OMS 1 (SANDBOX)", "journal: turn", "edge: reported", "READER50"):
         assert part in said.stdout, said.stdout
+
+
+# what the engine makes of a report
+
+
+@pytest.fixture
+def overview(tmp_path: Path) -> Iterator[Overview]:
+    """Of a desk without an edge."""
+    bench = Bench(tmp_path, Limits())
+    yield Overview("1.2.3", NOW, bench.desk, bench.journal, bench.door)
+    bench.journal.close()
+
+
+def connection(overview: Overview, at: datetime) -> ConnectionStatus | None:
+    """TRADER37's, as the status has it."""
+    return {one.name: one for one in overview.status(at).sessions}["TRADER37"].connection
+
+
+def test_rates_are_those_between_the_last_two_reports(overview: Overview) -> None:
+    """Messages per second, of one connection; those of a new one count from its Logon on."""
+    assert overview.status(NOW).edge_report_age is None
+    assert overview.take(reported(messages=1_000), NOW) == ()
+    first = connection(overview, NOW)
+    assert first is not None
+    assert (first.address, first.certificate, first.since) == ("192.0.2.7", "trader37", LOGGED_ON_AT)
+    assert (first.messages_in_per_second, first.messages_out_per_second) == (0, 0)
+    later = NOW + timedelta(seconds=2)
+    overview.take(reported(messages=1_600, backlog=70), later)
+    second = connection(overview, later)
+    assert second is not None
+    assert (second.messages_in, second.messages_out, second.backlog) == (1_600, 3_200, 70)
+    assert (second.messages_in_per_second, second.messages_out_per_second) == (300, 600)
+    assert overview.status(later + timedelta(seconds=3)).edge_report_age == 3
+    overview.take(reported(messages=5, since=later), later + timedelta(seconds=1))
+    again = connection(overview, later)
+    assert again is not None
+    assert again.messages_in_per_second == 5
+    overview.take(EdgeReport(()), later + timedelta(seconds=2))
+    assert connection(overview, later) is None
+
+
+def test_a_person_sees_all_of_it(overview: Overview) -> None:
+    """Every field of the status is shown."""
+    overview.take(reported(messages=1_234, backlog=56), NOW)
+    out = Console(file=StringIO(), width=250)
+    show(overview.status(NOW + timedelta(seconds=4)), out)
+    assert isinstance(out.file, StringIO)
+    text = out.file.getvalue()
+    for part in ("fixgw 1.2.3", "4.0 seconds ago", "192.0.2.7", "trader37", "1234", "2468", "56", "READER50"):
+        assert part in text, text
 
 
 def test_without_a_gateway_there_is_no_status(tmp_path: Path) -> None:

@@ -47,9 +47,9 @@ Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the
 DEFAULT_CONFIG = Path("config/gateway.toml")
 
 
-def _load(path: Path) -> Config:
+def _load(path: Path, *, find_examples: bool = True) -> Config:
     try:
-        return load(path)
+        return load(path, find_examples=find_examples)
     except ConfigError as error:
         for problem in error.problems:
             err.print(f"[red]error[/red] {_plain(problem)}")
@@ -238,7 +238,10 @@ def logout(name: Name, data: Data = DEFAULT_DATA) -> None:
 
 def _operator() -> str:
     """The name of the person who says so, for the log."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container may know its users by number only
+        return f"uid {os.getuid()}"
 
 
 def _positive(text: str, name: str) -> Decimal:

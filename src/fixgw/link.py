@@ -112,7 +112,7 @@ class LinkServer:
                 self._accept()
             elif events & EVENT_WRITE:
                 self._send(self._connections[key.fd])
-            else:
+            elif len(self._connections[key.fd].received) <= FRAME_MAX:
                 self._receive(self._connections[key.fd])
         taken = []
         for connection in list(self._connections.values()):

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -30,11 +31,11 @@ def show(status: GatewayStatus, out: Console) -> None:
     age = status.edge_report_age
     said = "has said nothing yet" if age is None else f"reported {age:.1f} seconds ago"
     out.print(f"edge: {said}", soft_wrap=True)
-    table = Table(title="Sessions", title_justify="left")
+    table = Table(title="Sessions", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in COLUMNS:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for column in NUMBERS:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for session in status.sessions:
         table.add_row(*map(Text, _row(session)))
     out.print(table)

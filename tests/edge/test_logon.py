@@ -1,8 +1,10 @@
 """The rules of the Logon (A): what is taken for one, who may log on, and what goes on to the engine."""
 
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +15,10 @@ from pydantic import SecretStr
 
 from fixgw.config_tables import SessionTable
 from fixgw.edge.logon import LOGON_BYTES_MAX, Claim, Refused, forwarded, logout, outsider, problem, read
-from fixgw.fix.settings import HEARTBEAT_RULE, REFUSED
+from fixgw.fix.settings import HEARTBEAT_RULE, REFUSED, SessionSettings
 from fixgw.fix.settings import read as read_settings
-from tests.gateway import ROOT
+from tests.gateway import ROOT, Gateway
+from tests.wire import PATIENCE
 
 SETTINGS = read_settings(ROOT / "config" / "quickfix.cfg")[0]
 SECRET = "a-secret-of-the-gateway"
@@ -75,7 +78,7 @@ def test_a_logon_is_read() -> None:
     """What it claims, as it stands there."""
     assert claim() == Claim("TRADER37", "TRADER37", PASSWORD.decode(), 1, 30, False)
     assert claim(t141=b"Y", t34=b"0007").resets
-    assert not claim(t141=b"N", t43=b"N").resets
+    assert not claim(t141=b"N", t464=b"N").resets
     assert claim(t553=b"\xff\x00").username.encode("utf-8", "surrogateescape") == b"\xff\x00"
 
 
@@ -105,15 +108,22 @@ def test_the_password_of_a_claim_does_not_print() -> None:
         (logon(t49=b"FIXGW-WATCH"), "SenderCompID(49)='FIXGW-WATCH' is not configured"),
         (logon(t56=b"OTHER"), "TargetCompID(56)='OTHER' is not ours"),
         (logon(t34=b"0"), "MsgSeqNum(34) is not positive"),
-        (logon(t34=b"-1"), "the value of field 34 is malformed"),
-        (logon(t34=b"1" * 19), "the value of field 34 is malformed"),
-        (logon(t34="٣".encode()), "the value of field 34 is malformed"),
-        (logon(t52=b"yesterday"), "the value of field 52 is malformed"),
-        (logon(t95=b"-5"), "the value of field 95 is malformed"),
+        (logon(t34=b"-1"), "the value of MsgSeqNum(34) is malformed"),
+        (logon(t34=b"1" * 19), "the value of MsgSeqNum(34) is malformed"),
+        (logon(t34="٣".encode()), "the value of MsgSeqNum(34) is malformed"),
+        (logon(t52=b"yesterday"), "the value of SendingTime(52) is malformed"),
+        (logon(t95=b"-5"), "the value of RawDataLength(95) is malformed"),
         (logon(t98=b"1"), "EncryptMethod(98) is not 0"),
-        (logon(t108=b"thirty"), "the value of field 108 is malformed"),
-        (logon(t141=b"y"), "the value of field 141 is malformed"),
-        (logon(t43=b"Y"), "PossDupFlag(43)=Y on a Logon"),
+        (logon(t108=b"thirty"), "the value of HeartBtInt(108) is malformed"),
+        (logon(t141=b"y"), "the value of ResetSeqNumFlag(141) is malformed"),
+        (logon(t52=b"20261121-12:00:00.1"), "the value of SendingTime(52) is malformed"),
+        (logon(t9=b"x"), "field 9 is there twice"),
+        (logon(t50=b"desk"), "SenderSubID(50) stands in a wrong part of the message"),
+        (logon(t1=b"14"), "Account(1) is not a field of a Logon"),
+        (logon(t5001=b"x"), "5001 is not a field of a Logon"),
+        (logon(t93=b"1", t58=b"x"), "Text(58) is not a field of a Logon"),
+        (logon(t93=b"1", t464=b"N"), "TestMessageIndicator(464) stands in a wrong part of the message"),
+        (framed([(b"43", b"Y"), *FIELDS]), "PossDupFlag(43)=Y on a Logon"),
         (logon(t553=None), "Username(553) is missing"),
         (logon(t554=None), "Password(554) is missing"),
         (logon(t108=None), "HeartBtInt(108) is missing"),
@@ -125,10 +135,64 @@ def test_what_is_no_logon_is_refused_and_the_log_says_why(frame: bytes, said: st
     assert said in why(frame)
 
 
+def test_numbers_are_numbers_whatever_the_dictionary_says(tmp_path: Path) -> None:
+    """A dictionary of one's own may call them what it likes."""
+    text = SETTINGS.dictionary.read_text(encoding="utf-8")
+    for field in ("name='MsgSeqNum' type='SEQNUM'", "name='HeartBtInt' type='INT'"):
+        assert field in text
+        text = text.replace(field, field.partition("type")[0] + "type='STRING'")
+    (tmp_path / "own.xml").write_text(text, encoding="utf-8")
+    settings = SessionSettings(
+        tmp_path / "x", {**SETTINGS.defaults, "DataDictionary": "own.xml"}, SETTINGS.sessions
+    )
+    assert isinstance(read(logon(), settings), Claim)
+    for frame in (logon(t34=b"one"), logon(t34=b"-1"), logon(t108=b"thirty")):
+        assert isinstance(read(frame, settings), Refused)
+
+
 def test_groups_of_a_logon_may_repeat_their_fields() -> None:
     """NoMsgTypes(384) is the one group of a Logon's body."""
     types = [(b"384", b"2"), (b"372", b"D"), (b"385", b"R"), (b"372", b"F"), (b"385", b"R")]
     assert isinstance(read(framed([*FIELDS, *types]), SETTINGS), Claim)
+
+
+def test_sessions_that_take_more_log_on_with_more() -> None:
+    """AllowUnknownMsgFields and ValidateFieldsOutOfOrder mean the same here as in QuickFIX."""
+    for setting, frame in (
+        ("AllowUnknownMsgFields=Y", logon(t58=b"hello")),
+        ("AllowUnknownMsgFields=Y", logon(t4999=b"hello")),
+        ("ValidateFieldsOutOfOrder=N", logon(t50=b"desk")),
+    ):
+        key, value = setting.split("=")
+        taking = SessionSettings(SETTINGS.path, {**SETTINGS.defaults, key: value}, SETTINGS.sessions)
+        assert isinstance(read(frame, taking), Claim)
+        assert isinstance(read(frame, SETTINGS), Refused)
+    assert isinstance(read(logon(t5000=b"hello"), taking), Refused)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        logon(t141=b"Y"),
+        logon(t141=b"Y", t34=b"0001", t108=b"030"),
+        logon(t141=b"Y", t925=b"another"),
+        logon(t141=b"Y", t95=b"99", t96=b"\xff\x00="),
+        logon(t141=b"Y", t384=b"1", t372=b"D", t385=b"R"),
+        logon(t141=b"Y", t52=b"20261121-12:00:00.123456789"),
+        logon(t141=b"Y", t789=b"1", t383=b"5000", t464=b"N"),
+        logon(t141=b"Y", t93=b"2", t89=b"ab"),
+        framed([(b"43", b"N"), (b"97", b"N"), (b"50", b"desk"), *FIELDS, (b"141", b"Y")]),
+    ],
+)
+def test_what_is_taken_for_a_logon_is_one_for_the_engine(gateway: Gateway, frame: bytes) -> None:
+    """It answers each, because a Logon without an answer would keep its session occupied."""
+    assert isinstance(read(frame, SETTINGS), Claim)
+    with socket.create_connection(("127.0.0.1", gateway.port), PATIENCE) as peer:
+        peer.sendall(forwarded(frame, "trader37-demo"))
+        assert b"\x0135=A\x01" in peer.recv(4096)
+        peer.sendall(framed([field if field[0] != b"34" else (b"34", b"2") for field in FIELDS[:4]], b"5"))
+        while peer.recv(4096):
+            pass
 
 
 def refusal(of: SessionTable, **changes: bytes | None) -> Refused | None:

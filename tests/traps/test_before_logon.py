@@ -48,6 +48,7 @@ def test_nobody_cancels_or_orders_without_a_logon(
 ) -> None:
     """Cure: what comes before a Logon with a good password is not an order, a cancel or a mass cancel."""
     owner, thief = connect("TRADER37"), connect("TRADER37")
+    thief.port = clean_gateway.engine_port
     owner.logon(reset=True)
     first, second = owner.rest(), owner.rest()
     owner.logout()

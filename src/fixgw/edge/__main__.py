@@ -48,12 +48,13 @@ class Edge:
         self._front = Front(config, engine_port, secret, _context(config), take)
         self._stopped = asyncio.Event()
         self._is_listening = False
+        self._loading: set[asyncio.Task[None]] = set()
 
     async def run(self, data: Path, flush: Callable[[], None]) -> None:
         """Until SIGTERM, and then until everybody is gone. `flush` writes the log lines."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
-        loop.add_signal_handler(signal.SIGHUP, self._load)
+        loop.add_signal_handler(signal.SIGHUP, self._load_soon)
         loop.add_reader(sys.stdin.fileno(), self._told)
         reporting = asyncio.ensure_future(Reporter(data, self._front.sessions, self._disable).run())
         warn_at = loop.time()
@@ -88,10 +89,15 @@ class Edge:
     def _disable(self, sessions: frozenset[str]) -> None:
         self._front.disabled = sessions
 
-    def _load(self) -> None:
+    def _load_soon(self) -> None:
+        task = asyncio.ensure_future(self._load())
+        self._loading.add(task)
+        task.add_done_callback(self._loading.discard)
+
+    async def _load(self) -> None:
         """Read the configuration again; a bad one changes nothing."""
         try:
-            config = load(self._config.path)
+            config = await asyncio.to_thread(load, self._config.path)
             context = _context(config)
         except ConfigError as error:
             for problem in error.problems:
@@ -139,7 +145,7 @@ def main() -> int:
     options = supervised.options("fixgw.edge", ("--fix-port", "--engine-port"))
     try:
         told = supervised.begin()
-        config = load(options.config)
+        config = load(options.config, find_examples=False)  # the supervisor has looked for them
     except supervised.SupervisionError as error:
         return _failed(str(error), EXIT_REFUSED)
     except ConfigError as error:

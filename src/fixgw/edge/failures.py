@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 WINDOW_SECONDS = 60.0
 KEYS_MAX = 10_000
-TIMES_MAX = 100  # what is counted of one key
+TIMES_MAX = 20  # what is counted of one key: from there on one is as bad as another
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from math import ceil
 
 import structlog
 
@@ -23,12 +24,13 @@ from fixgw.edge.logon import Claim, Refused
 from fixgw.edge.pipe import EngineSide, Limits, Pipe, Take
 from fixgw.edge.verifier import REFUSAL_SECONDS, Verifier
 from fixgw.edge.visitor import Stage, Visitor, to_end
-from fixgw.engine.turn import EdgeSession
+from fixgw.engine.turn import DISABLED, EdgeSession
 
 log = structlog.get_logger("fixgw.edge")
 
 ENGINE_SECONDS = 10.0  # a Logon waits so long for an engine that is being started again
 ENGINE_POLL_SECONDS = 0.05
+ANSWER_SECONDS = 30.0  # for the engine's answer to a Logon; one mass cancel of many orders may take ten
 LINGER_SECONDS = 1.0  # how long a refused client may take to read why
 FULL_SECONDS = 0.1  # without descriptors: then accepting is tried again
 SILENT_SECONDS = 2.0  # beyond its HeartBtInt(108): then a connection counts as half-open
@@ -37,7 +39,6 @@ KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("T
 
 LATER = "the gateway is starting: try again"
 TWICE = "this session is logged on already"
-DISABLED = "the session is disabled"
 FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -168,11 +169,16 @@ class Front:
             session = "" if isinstance(claim, Refused) else claim.session
             log.warning("refused", session=session, address=visitor.address, why=refused.why)
             visitor.stage = Stage.REFUSED
-            due = began + REFUSAL_SECONDS + self._verifier.delay(visitor.address)
-            await asyncio.sleep(due - asyncio.get_running_loop().time())
+            await self._let_wait(began, visitor.address)
             visitor.say_last(logon.logout(frame, refused.told))
             await asyncio.sleep(LINGER_SECONDS)
             visitor.abort()
+
+    async def _let_wait(self, began: float, address: str) -> None:
+        """Until a refusal may be said: after a whole number of REFUSAL_SECONDS, whatever was looked at."""
+        took = asyncio.get_running_loop().time() - began
+        due = ceil(took / REFUSAL_SECONDS) * REFUSAL_SECONDS + self._verifier.delay(address)
+        await asyncio.sleep(due - took)
 
     async def _look(self, claim: Claim, frame: bytes, visitor: Visitor) -> Refused | None:
         """Let the client in, or say why not: first who he is, then whether he may."""
@@ -217,20 +223,44 @@ class Front:
     async def _enter(self, claim: Claim, frame: bytes, visitor: Visitor) -> Refused | None:
         """Connect the client with the engine, and stay until both ended; so long its session is taken."""
         names = ", ".join(sorted(visitor.certificate_names or ()))
-        pipe = Pipe(claim.session, visitor.address, names, claim.heartbeat, self._limits, self._take)
+        log_on_again = partial(self._log_on_again, claim.session, visitor)
+        pipe = Pipe(
+            claim.session, visitor.address, names, claim.heartbeat, self._limits, self._take, log_on_again
+        )
         self._pipes[claim.session] = pipe
         try:
             if not await self._reach_engine(pipe, visitor):
                 return Refused("the engine does not answer", LATER)
             log.info("connected", session=pipe.session, address=pipe.address, certificate=names)
             pipe.begin(visitor.give_up(), frame, logon.forwarded(frame, self._secret), visitor.rest)
-            await pipe.closed.wait()
+            await pipe.until_closed(ANSWER_SECONDS)
             log.info("disconnected", session=pipe.session, received=pipe.messages_in, sent=pipe.messages_out)
         finally:
             pipe.closed.set()
             if self._pipes.get(pipe.session) is pipe:
                 del self._pipes[pipe.session]
         return None
+
+    def _log_on_again(self, session: str, visitor: Visitor, frame: bytes) -> bytes:
+        """What goes on in place of a Logon on a connection that is logged on; empty if that must not be."""
+        claim = logon.read(frame, self._settings)
+        refused: Refused | None
+        if isinstance(claim, Refused):
+            refused = claim
+        elif claim.session != session or not self._verifier.is_known(claim):
+            refused = Refused("not the credentials of this session")
+        else:
+            refused = logon.problem(
+                claim,
+                self._rows[session],
+                address=visitor.address,
+                certificate_names=visitor.certificate_names,
+                now=datetime.now(UTC),
+            )
+        if refused is None:
+            return logon.forwarded(frame, self._secret)
+        log.warning("cut off", session=session, address=visitor.address, why=refused.why)
+        return b""
 
     async def _reach_engine(self, pipe: Pipe, visitor: Visitor) -> bool:
         """Connect with the engine, which may be just starting again."""

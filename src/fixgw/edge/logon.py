@@ -10,41 +10,29 @@ dictionary has no fields of data whose length would say where they end.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv6Address, ip_address
 
 from msgspec import Struct
 
 from fixgw.config_tables import Network, SessionTable, reset_window
+from fixgw.fix import dictionary
+from fixgw.fix.dictionary import Dictionary
 from fixgw.fix.settings import BEGIN_STRING, HEARTBEAT_RULE, HEARTBEAT_SECONDS, REFUSED, SessionSettings
 
-LOGON_BYTES_MAX = 16_384  # a real one has a few hundred; reading a longer one would only keep others waiting
+LOGON_BYTES_MAX = 4_096  # a real one has a few hundred; reading a longer one would only keep others waiting
+USER_DEFINED = 5_000  # the first tag that FIX leaves to its users
+
+NEW_PASSWORD = 925  # of a later FIX; it goes no further
 
 _SOH = b"\x01"
 _FIELD = re.compile(rb"([1-9][0-9]{0,8})=([^\x01]+)")
-_NATURAL = re.compile(rb"[0-9]{1,18}")
-_BOOLEAN = re.compile(rb"[YN]")
-_TIME = re.compile(rb"[0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?")
+_NUMBER = re.compile(rb"-?[0-9]{1,18}")
+_TIME = re.compile(r"[0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3,9})?")
 _SANE = rb"[\x21-\x7e]{1,64}"
 
-_REQUIRED = {
-    b"49": "SenderCompID(49)",
-    b"56": "TargetCompID(56)",
-    b"34": "MsgSeqNum(34)",
-    b"52": "SendingTime(52)",
-    b"98": "EncryptMethod(98)",
-    b"108": "HeartBtInt(108)",
-    b"553": "Username(553)",
-    b"554": "Password(554)",
-}
-_TYPES = {
-    **dict.fromkeys((b"34", b"90", b"93", b"95", b"212", b"369", b"383", b"384", b"627", b"789"), _NATURAL),
-    **dict.fromkeys((b"43", b"97", b"141", b"464"), _BOOLEAN),
-    **dict.fromkeys((b"52", b"122"), _TIME),
-    b"108": re.compile(rb"-?[0-9]{1,9}"),
-}
-"""FIX 4.4 volume 2, Logon and the standard header: the fields of it that are not free text."""
-
+_REQUIRED = (b"49", b"56", b"34", b"52", b"98", b"108", b"553", b"554")
 _REPEATED = frozenset({b"372", b"385", b"628", b"629", b"630"})
 """The fields of the groups that a Logon may have, NoMsgTypes(384) and NoHops(627)."""
 
@@ -84,18 +72,20 @@ def read(frame: bytes, settings: SessionSettings) -> Claim | Refused:
         return Refused(f"BeginString(8) is {_shown(found[b'8'])}")
     if found[b"35"] != b"A":
         return Refused(f"MsgType(35)={_shown(found[b'35'])} before Logon")
-    for tag, name in _REQUIRED.items():
+    known = dictionary.load(settings.dictionary)
+    for tag in _REQUIRED:
         if tag not in found:
-            return Refused(f"{name} is missing")
+            return Refused(f"{known.label(int(tag))} is missing")
     session, target = _text(found[b"49"]), _text(found[b"56"])
     if session not in settings.sessions:
         return Refused(f"SenderCompID(49)={_shown(found[b'49'])} is not configured")
     if target != settings.of(session, "SenderCompID"):
         return Refused(f"TargetCompID(56)={_shown(found[b'56'])} is not ours")
-    for tag, pattern in _TYPES.items():
-        if tag in found and not pattern.fullmatch(found[tag]):
-            return Refused(f"the value of field {tag.decode()} is malformed")
-    if int(found[b"34"]) == 0:
+    if wrong := _misplaced(found, settings, session) or _malformed(found, known):
+        return Refused(wrong)
+    if not (_NUMBER.fullmatch(found[b"34"]) and _NUMBER.fullmatch(found[b"108"])):
+        return Refused("MsgSeqNum(34) or HeartBtInt(108) is no number")  # whatever the dictionary says
+    if int(found[b"34"]) <= 0:
         return Refused("MsgSeqNum(34) is not positive")
     if found[b"98"] != b"0":
         return Refused("EncryptMethod(98) is not 0")
@@ -129,6 +119,40 @@ def _fields(frame: bytes) -> dict[bytes, bytes] | str:
     if tags[:3] != [b"8", b"9", b"35"] or tags[-1] != b"10":
         return "it does not begin with 8, 9 and 35 and end with 10"
     return found
+
+
+def _misplaced(found: Mapping[bytes, bytes], settings: SessionSettings, session: str) -> str | None:
+    """A field that is not a Logon's, or in a wrong place: QuickFIX would neither answer nor say anything."""
+    known = dictionary.load(settings.dictionary)
+    takes_unknown = settings.of(session, "AllowUnknownMsgFields") == "Y"
+    takes_any_order = settings.of(session, "ValidateFieldsOutOfOrder") == "N"
+    parts = (known.header_tags, known.message_tags("A"), known.trailer_tags)
+    reached = 0
+    for tag in map(int, found):
+        part = next((number for number, tags in enumerate(parts) if tag in tags), None)
+        if tag == NEW_PASSWORD or (part is None and takes_unknown and tag < USER_DEFINED):
+            continue
+        if part is None:
+            return f"{known.label(tag)} is not a field of a Logon"
+        if part < reached and not takes_any_order:
+            return f"{known.label(tag)} stands in a wrong part of the message"
+        reached = part
+    return None
+
+
+def _malformed(found: Mapping[bytes, bytes], known: Dictionary) -> str | None:
+    """A value that its field cannot have. Times may be finer than FIX 4.4 has them: clients send such."""
+    for tag, value in found.items():
+        field = known.fields.get(int(tag))
+        if field is None:
+            continue
+        if field.type == "UTCTIMESTAMP":
+            is_wrong = not _TIME.fullmatch(_text(value))
+        else:
+            is_wrong = known.value_problem(field.tag, _text(value)) is not None
+        if is_wrong:
+            return f"the value of {field} is malformed"
+    return None
 
 
 def _text(value: bytes) -> str:

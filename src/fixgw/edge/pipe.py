@@ -40,11 +40,21 @@ class Limits(Struct, frozen=True):
 class Pipe:
     """Both connections of one logged-on session. `closed` is set when the engine has let go of the session.
 
+    `take` gets every message. `log_on_again` gets a further Logon, and says what goes on in its place; nothing
+    if the connection has to end.
+
     `heard_at` is when the client was heard last (the loop's time), `heartbeat` its HeartBtInt(108), seconds.
     """
 
     def __init__(
-        self, session: str, address: str, certificate: str, heartbeat: int, limits: Limits, take: Take
+        self,
+        session: str,
+        address: str,
+        certificate: str,
+        heartbeat: int,
+        limits: Limits,
+        take: Take,
+        log_on_again: Callable[[bytes], bytes],
     ) -> None:
         self.session = session
         self.address = address
@@ -57,6 +67,7 @@ class Pipe:
         self._loop = asyncio.get_running_loop()
         self.heard_at = self._loop.time()
         self._take = take
+        self._log_on_again = log_on_again
         self._limits = limits
         self._framer = Framer(limits.message_bytes_max)
         self._pace = Pace(limits.messages_per_second, limits.bytes_per_second, self.heard_at)
@@ -97,18 +108,31 @@ class Pipe:
             self.messages_in += len(cut.ends)
             self.bytes_in += len(cut.data)
             self._take(self.session, b"in", cut.data)
-            self._engine.write(self._in_pieces(cut, now) if b"\x0135=2\x01" in cut.data else cut.data)
+            data = cut.data
+            if b"\x0135=2\x01" in data or b"\x0135=A\x01" in data:
+                data = self._looked_at(cut, now)
+            self._engine.write(data)
         seconds = self._pace.spend(len(cut.ends), len(data), now)
         if seconds:
             self._stop_reading("pace")
             self._loop.call_later(seconds, self._read_on, "pace")
 
-    def _in_pieces(self, cut: Cut, now: float) -> bytes:
-        """The same frames, but no ResendRequest for more than a piece. QuickFIX takes the last of two 35."""
+    def _looked_at(self, cut: Cut, now: float) -> bytes:
+        """The same frames, but no ResendRequest for more than a piece, and Logons as they may go on.
+
+        Of two MsgType(35) QuickFIX takes the last.
+        """
         frames = cut.frames()
         for index, frame in enumerate(frames):
-            if frame.startswith(b"35=2\x01", frame.rfind(b"\x0135=") + 1):
+            type_at = frame.rfind(b"\x0135=") + 1
+            if frame.startswith(b"35=2\x01", type_at):
                 frames[index] = self._resends.asked(frame, now)
+            elif frame.startswith(b"35=A\x01", type_at):
+                frames[index] = self._log_on_again(frame)
+                if not frames[index]:
+                    self._loop.call_soon(self.cut_off)
+                    del frames[index:]
+                    break
         return b"".join(frames)
 
     def client_lost(self) -> None:
@@ -170,6 +194,17 @@ class Pipe:
             self._read_on("engine")
 
     # both
+
+    async def until_closed(self, answer_seconds: float) -> None:
+        """Until both have ended; at once if the engine does not answer the Logon within so many seconds."""
+        impatience = self._loop.call_later(answer_seconds, self._expect_answer)
+        await self.closed.wait()
+        impatience.cancel()
+
+    def _expect_answer(self) -> None:
+        if "logon" in self._stops_reading:
+            self._log.warning("cut off: the engine does not answer its Logon")
+            self.cut_off()
 
     def status(self) -> EdgeSession:
         """What `fixgw status` says of it."""

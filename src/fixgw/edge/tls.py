@@ -66,8 +66,9 @@ def server_context(settings: TlsSettings, directory: Path) -> ssl.SSLContext | N
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_TLS_1_2_CIPHERS)
-    # FIX connections last for hours: to resume one wins nothing, and the client's certificate would not be
-    # looked at again, although it may have ended meanwhile.
+    # FIX connections last for hours: resuming one wins nothing, and the client's certificate is not looked at
+    # again then. With TLS 1.2's session ids it can still be done for two hours, or until a reload: Python has
+    # no switch for them.
     context.num_tickets = 0  # TLS 1.3
     context.options |= ssl.OP_NO_TICKET  # TLS 1.2
     # Costs a server much more than a client. OpenSSL 3 refuses it by itself, OpenSSL 1.1.1 does not.

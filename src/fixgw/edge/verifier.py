@@ -66,7 +66,7 @@ class Verifier:
 
         Cancelled while it waits for its turn, it costs nothing more.
         """
-        if self._is_known(claim):
+        if self.is_known(claim):
             return None
         source = _source(address)
         attempt = _Attempt(claim, source, self._rank(claim, source))
@@ -117,15 +117,17 @@ class Verifier:
         while self._waiting and not self._is_busy:
             attempt = min(self._waiting, key=lambda waiting: waiting.rank)
             self._waiting.remove(attempt)
+            if attempt.verdict.done():  # its task is cancelled, and has not been told yet
+                continue
             username, password_hash = self._credentials.get(attempt.claim.session, ("", ""))
             if not password_hash or attempt.claim.username != username:
-                _settle(attempt, Refused("wrong username"))
+                attempt.verdict.set_result(Refused("wrong username"))
                 continue
-            self._is_busy = True
             password = attempt.claim.password.encode("utf-8", "surrogateescape")
             running = asyncio.get_running_loop().run_in_executor(
                 self._thread, is_right, password, password_hash
             )
+            self._is_busy = True
             running.add_done_callback(partial(self._checked, attempt, (username, password_hash)))
 
     def _checked(
@@ -144,7 +146,8 @@ class Verifier:
             _settle(attempt, Refused("wrong password"))
         self._next()
 
-    def _is_known(self, claim: Claim) -> bool:
+    def is_known(self, claim: Claim) -> bool:
+        """Whether these credentials were right before, and still are."""
         known = self._known.get(claim.session)
         return known is not None and compare_digest(known, self._fingerprint(claim))
 

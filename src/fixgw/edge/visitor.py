@@ -11,6 +11,7 @@ from typing import cast
 from fixgw.edge.frames import Framer
 from fixgw.edge.tls import certificate_names
 
+SHUTDOWN_SECONDS = 3.0  # for the end of TLS on a connection that is closed
 GARBLED_MAX = 65_536  # bytes before the first message: more is no client that lost a byte
 
 
@@ -41,7 +42,11 @@ class Visitor(asyncio.Protocol):
     async def connect(self, context: ssl.SSLContext | None, seconds: float) -> None:
         """Begin to read, after a TLS handshake if there is a context. Raises OSError and ssl.SSLError."""
         await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: self, self.peer, ssl=context, ssl_handshake_timeout=None if context is None else seconds
+            lambda: self,
+            self.peer,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else seconds,
+            ssl_shutdown_timeout=None if context is None else SHUTDOWN_SECONDS,
         )
 
     @property

@@ -13,7 +13,7 @@ def main() -> int:
     given = supervised.options("fixgw.engine", ("--fix-port", "--api-port", "--engine-port"))
     try:
         told = supervised.begin()
-        config = load(given.config)
+        config = load(given.config, find_examples=False)
     except supervised.SupervisionError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return EXIT_REFUSED
