@@ -122,21 +122,22 @@ class WireLog:
             some.append(entry)
             size += len(entry[3])
         are_plain = is_plain(b"".join([entry[3] for entry in some]))
+        by_session: dict[str, list[bytes]] = {}
         for at, session, direction, data in some:
             second = int(at)
             if second != self._second:
                 self._begin_second(second)
-            begin = b"%b.%06dZ" % (self._second_text, (at - second) * 1e6)
+                by_session.clear()
+            lines = by_session.get(session)
+            if lines is None:
+                lines = by_session[session] = self._files.lines(session + self._name_end)
+            begin = b"%b.%06dZ %-3b " % (self._second_text, (at - second) * 1e6, direction)
             if direction is _MISSING:
-                lines = [_missing_line(begin, int(data))]
+                lines.append(_missing_line(begin[:TIME_BYTES], int(data)))
             elif are_plain or is_plain(data):
-                lines = [b"%b %-3b %b\n" % (begin, direction, message) for message in messages(data)]
+                lines += [b"%b%b\n" % (begin, message) for message in messages(data)]
             else:
-                lines = [
-                    b"%b %-3b %b\n" % (begin, direction, escape(redact(message)))
-                    for message in messages(data)
-                ]
-            self._files.add(session + self._name_end, lines)
+                lines += [b"%b%b\n" % (begin, escape(redact(message))) for message in messages(data)]
         size += len(some) * ENTRY_BYTES
         self._left += size
         return size
@@ -208,9 +209,9 @@ class _Files:
         self._today: date | None = None
         self._unwritten: defaultdict[str, _Unwritten] = defaultdict(_Unwritten)  # by the name of the file
 
-    def add(self, name: str, lines: list[bytes]) -> None:
-        """Add lines for the file of this name. SOH may stand for `|`."""
-        self._unwritten[name].lines += lines
+    def lines(self, name: str) -> list[bytes]:
+        """Where lines for the file of this name are added, until the next `write`. SOH may stand for `|`."""
+        return self._unwritten[name].lines
 
     def write(self, *, is_last: bool = False) -> None:
         """Write what there is, and keep what the disk does not take, unless this is the last time."""
