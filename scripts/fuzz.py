@@ -30,17 +30,18 @@ STEADY = "TRADER39"  # alone on its account
 STRANGERS = 4
 PATIENCE_SECONDS = 5.0  # how long the well-behaved client waits for an answer
 WAIT_SECONDS = 0.02
+QUIET_SECONDS = 2.0  # in which the parts of the gateway find each other, before anything is measured
 LOOK_SECONDS = 0.5  # between two looks at the processes
 WARM_UP_SHARE = 0.25  # of the messages: then memory is measured for the first time
 GROWTH_MAX = 96 << 20  # bytes, of either process: closed orders and used ids, SQLite's pages, the queues
+LOST_SECONDS = 60.0  # without an answer, after which it is not waited for any more
 SETTLE_SECONDS = 10.0  # in which the descriptors must be back
-FAULTS_MAX = 20
 SMALL = (("closed_seconds = 86400", "closed_seconds = 60"), ("closed_max = 200000", "closed_max = 1000"))
 """Closed orders and used ids in memory: the least that may be configured, so that there are as many soon."""
 
 
-class ProcessEndedError(Exception):
-    """A process of the gateway has ended; the text says which, and what was being said."""
+class LostError(Exception):
+    """A process of the gateway has ended, or nobody answers; the text says what was being said."""
 
 
 class Fuzz:
@@ -53,6 +54,7 @@ class Fuzz:
             raise ValueError("the gateway does not run")
         self.judge = Judge()
         self._supervisor = gateway.process.pid
+        self._processes = children(self._supervisor)
         self._wanted = wanted
         self._selector = DefaultSelector()
         port, selector, judge = gateway.port, self._selector, self.judge
@@ -75,65 +77,56 @@ class Fuzz:
         return sum(peer.messages for peer in (self.steady, *self.others))
 
     def run(self) -> None:
-        """Send until everything is said, or there are faults; then look whether all is as before."""
-        first = children(self._supervisor)
-        self._go_on(lambda: bool(self.steady.took))
-        descriptors = {process: process.descriptors for process in first}
-        self._attack(self._wanted * WARM_UP_SHARE, first)
-        warm = {process: process.resident for process in first}
-        self._attack(self._wanted, first)
+        """Send until everything is said, and look whether all is as before. Raises LostError."""
+        quiet_until = time.monotonic() + QUIET_SECONDS
+        self._go_on(lambda: bool(self.steady.took) and time.monotonic() > quiet_until)
+        descriptors = [process.descriptors for process in self._processes]
+        self._go_on(lambda: self.messages > self._wanted * WARM_UP_SHARE, self.others)
+        warm = [process.resident for process in self._processes]
+        self._go_on(lambda: self.messages >= self._wanted, self.others)
         for peer in self.others:
             peer.close()
         answered = len(self.steady.took)
         self._go_on(lambda: len(self.steady.took) > answered + 1)
-        for process in first:
-            self.grown[process.name] = warm[process], process.resident
-            if process.resident - warm[process] > GROWTH_MAX:
+        for process, open_before, resident_before in zip(self._processes, descriptors, warm, strict=True):
+            self.grown[process.name] = resident_before, process.resident
+            if process.resident - resident_before > GROWTH_MAX:
                 self.judge.fault(f"the {process.name} has grown")
-            self._wait_for_descriptors(process, descriptors[process])
-        self._look(first)
-        self.steady.close()
+            self._wait_for_descriptors(process, open_before)
 
-    def _attack(self, wanted: float, first: Sequence[Process]) -> None:
-        """Have all clients speak until so many messages are sent in all."""
-        look_at = 0.0
-
-        def is_over() -> bool:
-            nonlocal look_at
-            if time.monotonic() >= look_at:
-                look_at = time.monotonic() + LOOK_SECONDS
-                self._look(first)
-            return self.messages >= wanted
-
-        self._go_on(is_over, self.others)
+    def close(self) -> None:
+        """Close all connections."""
+        for peer in (self.steady, *self.others):
+            peer.close()
+        self._selector.close()
 
     def _go_on(self, is_over: Callable[[], bool], others: Sequence[Attacker | Stranger] = ()) -> None:
-        """Have the well-behaved client speak, and the `others`, until it is over or enough is wrong."""
-        while not is_over() and len(self.judge.faults) < FAULTS_MAX:
+        """Have the well-behaved client speak, and the `others`, until it is over. Raises LostError."""
+        look_at = 0.0
+        while not is_over():
             now = time.monotonic()
+            if now >= look_at:
+                look_at = now + LOOK_SECONDS
+                self._look()
             self.steady.step(now)
             for peer in others:
                 peer.step(now)
             for key, _ in self._selector.select(WAIT_SECONDS):
                 key.data.ready()
 
-    def _look(self, first: Sequence[Process]) -> None:
-        """Raises ProcessEndedError."""
-        now = children(self._supervisor)
-        if now != first:
-            said = ", ".join(peer.what for peer in self.others)
-            raise ProcessEndedError(f"the processes were {first} and are {now}, in the middle of: {said}")
+    def _look(self) -> None:
+        running, silent = children(self._supervisor), self.steady.silent_seconds
+        if running != self._processes or silent > LOST_SECONDS:
+            raise LostError(
+                f"the processes were {self._processes}, and are {running}; no answer for {silent:.0f} s; "
+                f"in the middle of: {', '.join(peer.what for peer in self.others)}"
+            )
 
     def _wait_for_descriptors(self, process: Process, before: int) -> None:
         deadline = time.monotonic() + SETTLE_SECONDS
-        while process.descriptors > before:
-            if time.monotonic() > deadline:
-                self.judge.fault(
-                    f"the {process.name} had {before} descriptors, and has {process.descriptors}"
-                )
-                return
-            self._go_on(lambda: True)
-            time.sleep(WAIT_SECONDS)
+        self._go_on(lambda: process.descriptors <= before or time.monotonic() > deadline)
+        if process.descriptors > before:
+            self.judge.fault(f"the {process.name} had {before} descriptors, and has {process.descriptors}")
 
 
 def report(fuzz: Fuzz, seconds: float, seed: str) -> None:
@@ -146,11 +139,11 @@ def report(fuzz: Fuzz, seconds: float, seed: str) -> None:
         print(f"well-behaved {len(took)} answers, median {median * 1e3:.1f} ms, at most {most * 1e3:.0f} ms")
     for name, (warm, end) in fuzz.grown.items():
         print(f"memory       {name}: {warm / 1e6:.0f} MB after the warm-up, {end / 1e6:.0f} MB at the end")
-    print(f"faults       {len(fuzz.judge.faults)}")
-    for fault in fuzz.judge.faults:
-        print(f"fault: {fault}")
+    print(f"faults       {fuzz.judge.faults.total()}")
+    for kind, count in fuzz.judge.faults.most_common():
+        print(f"{count} times: {fuzz.judge.first[kind]}")
     if fuzz.judge.faults:
-        print(f"the same again: --seed {seed}; a conversation alone: --seed {seed} --only 'NAME NUMBER'")
+        print(f"again: --seed {seed}; a client from one conversation on: --seed {seed} --only 'NAME NUMBER'")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -158,22 +151,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=MESSAGES, help=f"default: {MESSAGES:,}")
     parser.add_argument("--seed", default="1", help="what is said depends on it alone")
-    parser.add_argument(
-        "--only", metavar="CONVERSATION", help="as a fault names it, for example 'TRADER37 12'"
-    )
+    parser.add_argument("--only", metavar="CONVERSATION", help="as a fault names it: 'TRADER37 12'")
     parser.add_argument("--logged-on-only", action="store_true", help="nothing before a Logon")
     given = parser.parse_args(arguments)
     directory = Path(tempfile.mkdtemp(prefix="fixgw-fuzz-"))
     gateway = Gateway(directory / "data", write_config(directory / "config", *SMALL))
-    begin = time.monotonic()
     try:
         gateway.start()
+        begin = time.monotonic()
         fuzz = Fuzz(gateway, given.seed, given.messages, given.only, with_strangers=not given.logged_on_only)
-        fuzz.run()
+        try:
+            fuzz.run()
+        except LostError as error:
+            fuzz.judge.fault(str(error))
+        finally:
+            fuzz.close()
         if code := gateway.stop():
             fuzz.judge.fault(f"the gateway stops with {code}")
-    except ProcessEndedError as error:
-        fuzz.judge.fault(str(error))
     finally:
         if gateway.process is not None:
             gateway.kill()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fixgw.cli import app
-from fixgw.edge.wireline import WireLine, escape, is_plain, messages, read, redact, unescape
+from fixgw.edge.wireline import SECRETS_MAX, WireLine, escape, is_plain, messages, read, redact, unescape
 
 AT = "2026-11-21T07:31:46.987528Z"
 SECRET_TAGS = (b"554", b"925", b"95", b"96", b"0554", b"00096")
@@ -38,7 +38,12 @@ def test_a_message_can_be_read_back_from_its_line_exactly(message: bytes) -> Non
     assert unescape(line.decode("ascii")) == message
 
 
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from(SECRET_TAGS), other_tags, values, secrets)))
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.sampled_from(SECRET_TAGS), other_tags, values, secrets),
+        max_size=SECRETS_MAX,
+    )
+)
 def test_no_secret_is_in_the_line_and_everything_else_is(
     drawn: list[tuple[bool, bytes, bytes, bytes, bytes]],
 ) -> None:
@@ -70,6 +75,22 @@ def test_a_wrong_length_hides_no_more_and_no_less_than_the_field(length: bytes) 
     """QuickFIX reads the value up to the next SOH; nobody can hide what he asks for behind a length."""
     message = framed(b"35=D\x0195=%b\x0196=hunter2\x0111=a1\x01" % length)
     assert redact(message).endswith(b"\x0135=D\x0195=***\x0196=***\x0111=a1\x0110=000\x01")
+
+
+def test_a_message_full_of_secrets_is_hidden_from_there_on() -> None:
+    """No engine takes one, and to look at each of ten thousand would take too long."""
+    message = framed(b"35=D\x01" + b"554=a\x01" * 10_000 + b"96=hunter2\x01")
+    assert redact(message).endswith(b"\x0135=D\x01" + b"554=***\x01" * (SECRETS_MAX + 1) + b"10=000\x01")
+
+
+@given(
+    st.sampled_from([b"554=", b"95=7\x0196=", b"96=", b"95="]), st.sampled_from([b"", b"hunter", b"1", b"99"])
+)
+def test_a_message_that_is_cut_off_in_a_secret_does_not_show_it(tag: bytes, value: bytes) -> None:
+    """Whatever is no whole message cannot be told apart from one that is."""
+    assert redact(b"8=FIX.4.4\x0135=A\x01" + tag + value) == b"8=FIX.4.4\x0135=A\x01" + (
+        tag.replace(b"=7", b"=***") + b"***"
+    )
 
 
 @given(st.lists(st.binary().map(framed), min_size=1))

@@ -13,6 +13,7 @@ BUFFER_MAX = 1 << 24  # bytes without a whole message in them: nothing that the 
 
 _HEAD = re.compile(rb"8=FIX\.4\.4\x019=([1-9][0-9]{0,6})\x01")
 _TRAILER = re.compile(rb"10=([0-9]{3})\x01")
+_NUMBER = re.compile("[0-9]+")
 _TRAILER_BYTES = len(b"10=000\x01")
 
 # Values that are right for their field, whatever they are within this pattern: two messages that differ in
@@ -37,17 +38,23 @@ class Answer(NamedTuple):
 
 
 class Judge:
-    """Looks at all that the gateway sends; `faults` says what is wrong, `answers` counts by MsgType."""
+    """Looks at all that the gateway sends; `answers` counts by MsgType.
+
+    `faults` says what is wrong: how often each kind, and where it was for the first time.
+    """
 
     def __init__(self) -> None:
         self.answers = Counter[str]()
-        self.faults: list[str] = []
+        self.faults = Counter[str]()
+        self.first: dict[str, str] = {}
         self._dictionary = load()
         self._good: set[bytes] = set()
 
-    def fault(self, what: str) -> None:
-        """Note that something is wrong."""
-        self.faults.append(what)
+    def fault(self, what: str, where: str = "") -> None:
+        """Note that something is wrong; what differs in its numbers only is of one kind."""
+        kind = _NUMBER.sub("0", what)
+        self.faults[kind] += 1
+        self.first.setdefault(kind, f"{what} {where}".rstrip())
 
     def take(self, buffer: bytearray, who: str) -> Iterator[Answer]:
         """The whole messages at the beginning of `buffer`, which are taken out of it, each looked at."""
@@ -55,7 +62,7 @@ class Judge:
         while len(data) - begin > 30:
             head = _HEAD.match(data, begin)
             if head is None:
-                self.fault(f"{who}: no message: {data[begin : begin + 200]!r}")
+                self.fault("what comes is no message", f"{who}: {data[begin : begin + 200]!r}")
                 begin = len(data)
                 break
             body_end = head.end() + int(head[1])
@@ -64,22 +71,22 @@ class Judge:
                 break
             trailer = _TRAILER.fullmatch(data, body_end, end)
             if trailer is None or int(trailer[1]) != sum(data[begin:body_end]) % 256:
-                self.fault(f"{who}: length or sum is wrong: {data[begin:end]!r}")
+                self.fault("length or sum is wrong", f"{who}: {data[begin:end]!r}")
             yield self._look(data[begin:end], who)
             begin = end
         del buffer[:begin]
         if len(buffer) > BUFFER_MAX:
-            self.fault(f"{who}: {len(buffer)} bytes and no whole message")
+            self.fault(f"{len(buffer)} bytes and no whole message", who)
 
     def _look(self, message: bytes, who: str) -> Answer:
         answer = Answer(_type_of(message), message)
         self.answers[answer.type] += 1
         if answer.type not in TYPES:
-            self.fault(f"{who}: not a documented answer: {message!r}")
+            self.fault(f"MsgType(35)={answer.type} is not documented", f"{who}: {message!r}")
         shape = _FREE.sub(rb"\1\2\3", message)
         if shape not in self._good:
             if problems := self._dictionary.validate(message.decode("utf-8", "surrogateescape")):
-                self.fault(f"{who}: {'; '.join(problems)}: {message!r}")
+                self.fault("; ".join(problems), f"{who}: {message!r}")
             elif len(self._good) < SHAPES_MAX:
                 self._good.add(shape)
         return answer

@@ -10,13 +10,14 @@ from scripts.fuzzing.author import Author
 from scripts.fuzzing.judge import Answer, Judge
 
 RECEIVE_BYTES = 1 << 18
-BURST_MAX = 60  # messages sent together
-MESSAGES_MAX = 300  # of a conversation
+BURST_MAX = 150  # messages sent together
+MESSAGES_MAX = 600  # of a conversation
 MARK_SECONDS = 0.3  # how long the answer to a burst is waited for: when numbers are in disorder there is none
 SILENCES_MAX = 3  # bursts without an answer, after which the numbers will not get into order any more
 FILLS = 0.98  # of the gaps that the gateway asks for are filled
 LOGON_SECONDS = 15.0  # a good Logon may wait for an engine that is busy, but not for ever
 LOGON_AGAIN_SECONDS = 0.05  # a Logon is refused while the gateway has not seen that the one before is gone
+LOGON = b"Logon"
 SAY_SECONDS = 3.0  # how long a stranger stays
 
 
@@ -152,7 +153,7 @@ class Attacker(Peer):
 
     def _log_on(self, now: float) -> None:
         if now > self._give_up_at:
-            self.judge.fault(f"{self.what}: a good Logon is not answered")
+            self.judge.fault("a good Logon is not answered", self.what)
             self._give_up_at = now + LOGON_SECONDS
         self._wait_until = now + LOGON_AGAIN_SECONDS
         self.connect()
@@ -253,30 +254,37 @@ class Steady(Peer):
         self._patience = patience
         self._author = Author(Random(name), name, "steady")
         self._asked_at = 0.0
-        self._wanted = b""  # the ClOrdID(11) of what is not answered yet
+        self._wanted = b""  # the ClOrdID(11) of what is not answered yet, or LOGON
         self._count = 0
-        self._is_logged_on = False
+        self._connect_at = 0.0
+        self._has_complained = False
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long it has been waiting for an answer."""
+        return time.monotonic() - self._asked_at if self._asked_at and self._wanted else 0.0
 
     def step(self, now: float) -> None:
         """Ask the next, or find out that an answer is missing."""
-        if not self.is_connected:
+        if not self.is_connected and now >= self._connect_at:
             if self._asked_at:
-                self.judge.fault(f"{self.what}: was cut off")
-            self._asked_at = now
-            self._is_logged_on = False
+                self.judge.fault("the well-behaved client was cut off")
+            self._asked_at = self._asked_at or now
+            self._connect_at = now + LOGON_SECONDS
+            self._wanted = LOGON
             self.connect()
             self.send(self._author.logon())
-        elif self._wanted or not self._is_logged_on:
-            if now - self._asked_at > self._patience:
-                self.judge.fault(f"{self.what}: no answer for {self._patience} s")
-                self._asked_at = now
-        else:
+        elif self.is_connected and not self._wanted:
             self._ask(now)
+        elif self.silent_seconds > self._patience and not self._has_complained:
+            self._has_complained = True
+            self.judge.fault(f"the well-behaved client has no answer after {self._patience} s")
 
     def _ask(self, now: float) -> None:
         order, is_cancel = b"steady%d" % (self._count // 2), self._count % 2
         self._wanted = b"c" + order if is_cancel else order
         self._asked_at = now
+        self._has_complained = False
         self._count += 1
         self.messages += 1
         self.send(self._author.cancel(self._wanted, order) if is_cancel else self._author.order(order))
@@ -284,11 +292,11 @@ class Steady(Peer):
     def hear(self, answer: Answer) -> None:
         """Whatever has the ClOrdID that was asked under is the answer."""
         if answer.type == "A":
-            self._is_logged_on, self._wanted = True, b""
+            self._wanted = b""
         elif answer.type == "1":
             self.send(self._author.heartbeat(answer.get(112) or b""))
         elif answer.type in "89" and answer.get(11) == self._wanted:
             self.took.append(time.monotonic() - self._asked_at)
             self._wanted = b""
         elif answer.type in "3j":
-            self.judge.fault(f"{self.what}: a good message is rejected: {answer.data!r}")
+            self.judge.fault("the well-behaved client is rejected", repr(answer.data))

@@ -14,6 +14,7 @@ from fixgw.link import FRAME_MAX, SOCKET_NAME, EdgeReply
 log = structlog.get_logger("fixgw.edge")
 
 REPORT_SECONDS = 1.0
+FAILURES = 10  # one after the other, and it is said: an engine that starts again misses fewer
 ANSWER_SECONDS = 5.0  # a turn of the engine can take a moment; longer, and the connection is made anew
 
 _LENGTH = struct.Struct(">I")
@@ -37,7 +38,7 @@ class Reporter:
         self._path = data / SOCKET_NAME
         self._sessions = sessions
         self._disable = disable
-        self._trouble = ""
+        self._failures = 0  # one after the other
 
     async def run(self) -> None:
         """Go on until cancelled. Raises nothing else: an engine that is away is tried again each second."""
@@ -45,10 +46,9 @@ class Reporter:
             try:
                 await self._speak()
             except (OSError, EOFError, msgspec.MsgspecError) as error:
-                why = f"{type(error).__name__}: {error}".rstrip(": ")
-                if why != self._trouble:
-                    log.warning("engine does not hear", why=why)
-                self._trouble = why
+                self._failures += 1
+                if self._failures == FAILURES:
+                    log.warning("engine does not hear", why=f"{type(error).__name__}: {error}".rstrip(": "))
             except Exception:
                 log.exception("our mistake")
             await asyncio.sleep(REPORT_SECONDS)
@@ -60,7 +60,7 @@ class Reporter:
             while True:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     answer = await self._ask(reader, writer)
-                self._trouble = ""
+                self._failures = 0
                 self._disable(frozenset(answer.disabled))
                 await asyncio.sleep(REPORT_SECONDS)
         finally:

@@ -12,16 +12,17 @@ from typing import NamedTuple
 
 SOH = b"\x01"
 HIDDEN = b"***"
+SECRETS_MAX = 8  # hidden one by one; each can be in a good message once
 
 _PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b"|\\") + SOH
 # Password, NewPassword, RawDataLength and RawData. They are looked for in what is left of a message without
 # the bytes that none of them has: that is twice as quick, and finds 0554= too, which QuickFIX reads as 554=.
 _SECRETS = (b"\x01554=", b"\x01925=", b"\x0195=", b"\x0196=")
 _IN_NO_SECRET = bytes(set(range(256)) - set(b"".join(_SECRETS)))
+_LENGTH = re.compile(rb"[0-9]{1,9}")
 _HEAD = re.compile(rb"8=[^\x01]*\x019=([0-9]{1,9})\x01")
 _TRAILER_BYTES = len(b"10=000\x01")
-_RAW_DATA = re.compile(rb"\x010*95=([0-9]{1,9})\x010*96=")
-_SECRET = re.compile(rb"(\x010*(?:554|925|95|96)=)[^\x01]*")
+_SECRET = re.compile(rb"\x010*(554|925|95|96)=")
 _LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) (in|out) +(.*)", re.ASCII)
 
 # Stand-ins for a backslash and a | while the others are escaped. Only bytes are below 256.
@@ -63,15 +64,24 @@ def is_plain(data: bytes) -> bool:
 def redact(message: bytes) -> bytes:
     """The message with `***` for each value of a secret field.
 
-    RawData(96) may hold SOH: its value is as long as RawDataLength(95) says, if that ends with a field.
+    RawData(96) may hold SOH: its value is as long as the RawDataLength(95) before it says, if that ends with
+    a field. A message with more than SECRETS_MAX of them, which no engine takes, is hidden from there on.
     """
-    parts, begin = [], 0
-    while found := _RAW_DATA.search(message, begin):
-        end = found.end() + int(found[1])
-        parts.append(message[begin : found.end()])
-        begin = end if message[end : end + 1] == SOH else found.end()
-    parts.append(message[begin:])
-    return _SECRET.sub(rb"\1" + HIDDEN, b"".join(parts))
+    parts: list[bytes] = []
+    begin = raw_data_at = raw_data_length = 0
+    while found := _SECRET.search(message, begin):
+        start, end = found.end(), message.find(SOH, found.end())
+        whole = start + raw_data_length
+        if found[1] == b"96" and found.start() == raw_data_at and message[whole : whole + 1] == SOH:
+            end = whole
+        elif found[1] == b"95" and _LENGTH.fullmatch(message, start, end):
+            raw_data_at, raw_data_length = end, int(message[start:end])
+        if end < 0 or len(parts) == 2 * SECRETS_MAX:
+            trailer = message.rfind(b"\x0110=", start)
+            end = len(message) if trailer < 0 else trailer
+        parts += [message[begin:start], HIDDEN]
+        begin = end
+    return b"".join((*parts, message[begin:]))
 
 
 def escape(message: bytes) -> bytes:

@@ -23,7 +23,7 @@ log = structlog.get_logger("fixgw.edge")
 
 WRITE_SECONDS = 0.25  # between two looks at what there is to write
 AT_A_TIME, AT_A_TIME_BYTES = 100, 32_768  # entries, bytes: 0.2 ms for which the event loop may have to wait
-PAUSE_SECONDS = 0.000_1  # after which the event loop surely had its turn
+PAUSE_SECONDS = 0.000_1  # at least; and as long as the work took: half of the time is the event loop's
 WRITE_AT = 262_144  # bytes
 WAITING_MAX = 64 << 20  # bytes of memory for what waits for the thread
 ENTRY_BYTES = 256  # what an entry of the queue takes besides its messages
@@ -103,12 +103,12 @@ class WireLog:
             self._files.remove_old(datetime.fromtimestamp(self._clock(), UTC).date())
             made = 0
             while self._queue:
+                began = time.monotonic()
                 made += self._make_lines()
                 if made > WRITE_AT:
                     self._files.write()
                     made = 0
-                else:
-                    time.sleep(PAUSE_SECONDS)
+                time.sleep(max(PAUSE_SECONDS, time.monotonic() - began))
             self._files.write(is_last=is_last)
             self._loss.say(is_last=is_last)
             self._written.set()
@@ -122,21 +122,22 @@ class WireLog:
             some.append(entry)
             size += len(entry[3])
         are_plain = is_plain(b"".join([entry[3] for entry in some]))
+        by_session: dict[str, list[bytes]] = {}
         for at, session, direction, data in some:
             second = int(at)
             if second != self._second:
                 self._begin_second(second)
-            begin = b"%b.%06dZ" % (self._second_text, (at - second) * 1e6)
+                by_session.clear()
+            lines = by_session.get(session)
+            if lines is None:
+                lines = by_session[session] = self._files.lines(session + self._name_end)
+            begin = b"%b.%06dZ %-3b " % (self._second_text, (at - second) * 1e6, direction)
             if direction is _MISSING:
-                lines = [_missing_line(begin, int(data))]
+                lines.append(_missing_line(begin[:TIME_BYTES], int(data)))
             elif are_plain or is_plain(data):
-                lines = [b"%b %-3b %b\n" % (begin, direction, message) for message in messages(data)]
+                lines += [b"%b%b\n" % (begin, message) for message in messages(data)]
             else:
-                lines = [
-                    b"%b %-3b %b\n" % (begin, direction, escape(redact(message)))
-                    for message in messages(data)
-                ]
-            self._files.add(session + self._name_end, lines)
+                lines += [b"%b%b\n" % (begin, escape(redact(message))) for message in messages(data)]
         size += len(some) * ENTRY_BYTES
         self._left += size
         return size
@@ -208,9 +209,9 @@ class _Files:
         self._today: date | None = None
         self._unwritten: defaultdict[str, _Unwritten] = defaultdict(_Unwritten)  # by the name of the file
 
-    def add(self, name: str, lines: list[bytes]) -> None:
-        """Add lines for the file of this name. SOH may stand for `|`."""
-        self._unwritten[name].lines += lines
+    def lines(self, name: str) -> list[bytes]:
+        """Where lines for the file of this name are added, until the next `write`. SOH may stand for `|`."""
+        return self._unwritten[name].lines
 
     def write(self, *, is_last: bool = False) -> None:
         """Write what there is, and keep what the disk does not take, unless this is the last time."""
