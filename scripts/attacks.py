@@ -61,7 +61,7 @@ def trials() -> list[Trial]:
     """All of them, by kinds of gateways."""
     every = [
         ("before", before_logon.EVERY),
-        ("few descriptors", (before_logon.flood,)),
+        ("few descriptors", (before_logon.flood, before_logon.flood_of_known)),
         ("after", after_logon.EVERY),
         ("TLS", over_tls.EVERY),
     ]

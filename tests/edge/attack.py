@@ -14,6 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -249,7 +250,7 @@ class Lab:
         self._ended()
         assert self._children() == self._pids, "a process has ended, and was started again"
         self.log_on()
-        until(lambda: self._is_back(before), SETTLE_SECONDS)
+        self._settle(before)
         trips = self._round_trips()
         return Outcome(
             [seconds for at, seconds in trips if quiet_began <= at and at + seconds <= began],
@@ -273,10 +274,13 @@ class Lab:
         assert client.logon(reset=True).type == "A"
         client.logout()
 
-    def _is_back(self, before: Usage) -> bool:
-        return all(
-            now <= then for now, then in zip(self.usage().descriptors, before.descriptors, strict=True)
-        )
+    def _settle(self, before: Usage) -> None:
+        """Wait until no more descriptors are open than before."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while any(now > then for now, then in zip(self.usage().descriptors, before.descriptors, strict=True)):
+            left = [_open_files(pid) for pid in self._pids]
+            assert time.monotonic() < deadline, f"{before.descriptors} descriptors before, now {left}"
+            time.sleep(0.01)
 
     def _round_trips(self) -> list[tuple[float, float]]:
         """When they began, and how long they took, since the last call."""
@@ -368,3 +372,12 @@ def _resident(pid: int) -> int:
 
 def _descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def _open_files(pid: int) -> list[str]:
+    """What the open descriptors are."""
+    found = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            found.append(str(descriptor.readlink()))
+    return found

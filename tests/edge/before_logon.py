@@ -259,6 +259,21 @@ def flood(lab: Lab, seconds: float) -> None:
         owner.logout()
 
 
+def flood_of_known(lab: Lab, seconds: float) -> None:
+    """100 connections a second, each with the right password for a session that is logged on already."""
+    owner, other = lab.way.client(VICTIM), lab.way.client(NORMAL)
+    owner.logon(reset=True)
+    right = logon(VICTIM, password=owner.password)
+    with Crowd(lab.way) as crowd:
+        for _ in paced(seconds, 100):
+            crowd.join().sendall(right)
+        began = time.monotonic()
+        assert other.logon(reset=True).type == "A"
+        assert time.monotonic() - began < AT_ONCE_SECONDS
+        other.logout()
+    owner.logout()
+
+
 EVERY = (
     data_fields,
     sequence_resets,
@@ -273,7 +288,7 @@ EVERY = (
     wrong_passwords,
     resets_without_password,
 )
-"""All but `flood`, which needs a gateway that may have few descriptors."""
+"""All but the floods, which need a gateway that may have few descriptors."""
 
 LOGON_DEADLINE = ("logon_seconds = 10", f"logon_seconds = {LOGON_SECONDS}")
 MANY = (

@@ -100,6 +100,13 @@ def test_resets_without_the_password(lab: Lab) -> None:
 
 
 def test_a_flood_of_connections_up_to_the_descriptor_limit(small_lab: Lab) -> None:
-    """There is always room for somebody who logs on."""
+    """There is always room for somebody who logs on: the oldest go before the limit is reached."""
     small_lab.withstands(before_logon.flood, seconds=1.0)
+    assert not small_lab.gateway.log_lines("cannot accept", 0)
     assert small_lab.gateway.log_lines("too many before Logon")
+
+
+def test_a_flood_of_connections_with_the_right_password(small_lab: Lab) -> None:
+    """They make room too."""
+    small_lab.withstands(before_logon.flood_of_known, seconds=1.5)
+    assert not small_lab.gateway.log_lines("cannot accept", 0)

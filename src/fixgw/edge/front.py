@@ -177,10 +177,18 @@ class Front:
             session = "" if isinstance(claim, Refused) else claim.session
             log.warning("refused", session=session, address=visitor.address, why=refused.why)
             visitor.stage = Stage.REFUSED
+            self._count_again(visitor)
             await self._let_wait(began, visitor.address)
             visitor.say_last(logon.logout(frame, refused.told))
             await asyncio.sleep(LINGER_SECONDS)
             visitor.abort()
+
+    def _count_again(self, visitor: Visitor) -> None:
+        """Have a visitor that was known, and is refused all the same, make room like any other."""
+        task = asyncio.current_task()
+        if visitor not in self._visitors and task is not None:
+            self._make_room(visitor.address)
+            self._visitors[visitor] = task
 
     async def _let_wait(self, began: float, address: str) -> None:
         """Until a refusal may be said: after a whole number of REFUSAL_SECONDS, whatever was looked at."""
