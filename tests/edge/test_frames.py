@@ -97,3 +97,12 @@ def test_endless_garbage_is_not_kept() -> None:
     assert framer.feed(b"8=F").data == b""
     good = message(b"FIX.4.4", b"35=0\x01")
     assert framer.feed(good[3:]).data == good
+
+
+def test_frames_in_a_garbled_frame_are_not_looked_at() -> None:
+    """Each byte is summed up once, or a peer could have the same bytes summed up thousands of times."""
+    inner = message(b"FIX.4.4", b"35=0\x0158=inner\x01")
+    outer = message(b"FIX.4.4", b"35=0\x0158=" + inner)
+    assert fed(outer, []) == ([outer], 0)
+    garbled = outer[:-4] + b"%03d\x01" % ((int(outer[-4:-1]) + 1) % 256)
+    assert fed(garbled + inner, []) == ([inner], len(garbled))

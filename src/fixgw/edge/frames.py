@@ -13,6 +13,8 @@ SOH = b"\x01"
 
 _BEGIN = b"8=FIX.4.4\x019="
 _ANY_BEGIN = re.compile(rb"8=FIX[^\x01]{0,16}\x019=")
+_HEADER = re.compile(rb"8=FIX[^\x01]{0,16}\x019=[0-9]{1,7}\x0135=")
+_HEADER_MAX = 35  # bytes: the longest one
 _START = b"8=FIX"
 _START_MAX = 24  # bytes: what has to be there before it is known whether a frame begins
 _TRAILER_BYTES = 7  # 10=nnn and SOH
@@ -63,9 +65,7 @@ class Framer:
                 break
             kept = [] if kept is None else kept
             kept.append(data[begin:position])
-            begin = data.find(_START, position + 1)
-            if begin < 0:
-                begin = max(size - len(_START) + 1, position + 1)
+            begin = _next(data, -end, size)
             self.garbled += begin - position
             position = begin
         self._rest = data[position:]
@@ -74,7 +74,11 @@ class Framer:
         return _joined(b"".join((*kept, data[begin:position])))
 
     def _end(self, data: bytes, start: int, size: int) -> int:
-        """Where the frame that begins at `start` ends; 0 if it is not whole yet, -1 if it is none."""
+        """Where the frame that begins at `start` ends; 0 if it is not whole yet.
+
+        If it is none, from where on to look for the next one, as a negative number.
+        """
+        none = -start - 1
         if data.startswith(_BEGIN, start):
             digits = start + len(_BEGIN)
         elif found := _ANY_BEGIN.match(data, start):
@@ -82,23 +86,23 @@ class Framer:
         elif size - start < _START_MAX and _may_begin(data[start:]):
             return 0
         else:
-            return -1
+            return none
         soh = data.find(SOH, digits, digits + _LENGTH_DIGITS + 1)
         if soh < 0:
-            return 0 if size < digits + _LENGTH_DIGITS and _is_number(data[digits:] or b"0") else -1
+            return 0 if size < digits + _LENGTH_DIGITS and _is_number(data[digits:] or b"0") else none
         length = data[digits:soh]
         if not _is_number(length):
-            return -1
+            return none
         trailer = soh + 1 + int(length)
         end = trailer + _TRAILER_BYTES
         if end - start > self.longest:
-            return -1
+            return none
         if size < end:
             return 0
         if not data.startswith(b"35=", soh + 1) or not data.startswith(b"\x0110=", trailer - 1):
-            return -1
+            return none
         if data[trailer + 3 : end] != b"%03d\x01" % check_sum(data[start:trailer]):
-            return -1
+            return -end  # not what is in it: frames in frames would be summed up for ever
         return end
 
 
@@ -118,6 +122,14 @@ def message(begin_string: bytes, body: bytes) -> bytes:
     """The whole message with this body, which begins with MsgType(35) and ends with SOH."""
     whole = b"8=%s\x019=%d\x01%s" % (begin_string, len(body), body)
     return b"%s10=%03d\x01" % (whole, check_sum(whole))
+
+
+def _next(data: bytes, start: int, size: int) -> int:
+    """Where the next frame may begin, from `start` on."""
+    if found := _HEADER.search(data, start):
+        return found.start()
+    begin = data.find(_START, max(start, size - _HEADER_MAX))
+    return begin if begin >= 0 else max(size - len(_START) + 1, start)
 
 
 def _is_number(digits: bytes) -> bool:

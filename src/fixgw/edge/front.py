@@ -7,6 +7,7 @@ after the Logon whatever was wrong; the log has the cause. Nothing of it reaches
 
 import asyncio
 import errno
+import resource
 import socket
 import ssl
 from collections import Counter
@@ -41,6 +42,8 @@ KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("T
 
 LATER = "the gateway is starting: try again"
 TWICE = "this session is logged on already"
+RESERVED = 64  # descriptors for everything but clients: files, the link, libraries
+SESSION_DESCRIPTORS = 3  # its client, the engine and its wire log
 FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -71,6 +74,7 @@ class Front:
         self._context = context
         self._settings = config.fix_settings
         self._rows = {row.comp_id: row for row in config.session}
+        self._visitors_max = _most_visitors(self._edge.before_logon_max, len(self._rows))
         self._verifier.update(config.credentials())
         self._limits = Limits(
             self._edge.message_bytes_max,
@@ -119,6 +123,8 @@ class Front:
                 if error.errno in FULL:
                     count = len(self._visitors) + len(self._pipes)
                     log.warning("cannot accept", why=error.strerror, connections=count)
+                    if self._visitors:
+                        self._end(to_end(self._visitors))
                     await asyncio.sleep(FULL_SECONDS)
                 continue
             self._make_room(address[0])
@@ -138,7 +144,7 @@ class Front:
         if len(same) >= self._edge.before_logon_per_address_max:
             self._end(to_end(same))
         elif self._visitors and (
-            len(self._visitors) >= self._edge.before_logon_max
+            len(self._visitors) >= self._visitors_max
             or len(self._visitors) + len(self._pipes) >= self._edge.connections_max
         ):
             self._end(to_end(self._visitors))
@@ -286,6 +292,14 @@ class Front:
                 return True
             await asyncio.sleep(ENGINE_POLL_SECONDS)
         return False
+
+
+def _most_visitors(configured: int, sessions: int) -> int:
+    """How many may be before their Logon: as configured, and as leaves descriptors for every session."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return configured
+    return max(1, min(configured, descriptors - RESERVED - SESSION_DESCRIPTORS * sessions))
 
 
 def _keep_alive(peer: socket.socket) -> None:

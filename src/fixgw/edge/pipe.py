@@ -14,6 +14,7 @@ import structlog
 from msgspec import Struct
 
 from fixgw.edge.frames import Cut, Framer
+from fixgw.edge.gap import Gap
 from fixgw.edge.pace import Pace
 from fixgw.edge.resend import Resends
 from fixgw.engine.turn import EdgeSession
@@ -72,8 +73,10 @@ class Pipe:
         self._framer = Framer(limits.message_bytes_max)
         self._pace = Pace(limits.messages_per_second, limits.bytes_per_second, self.heard_at)
         self._resends = Resends(ENGINE_LONGEST, _sending_time)
+        self._gap = Gap()
         self._client: asyncio.Transport | None = None
         self._engine: asyncio.Transport | None = None
+        self._is_pausing = False  # between two pieces of a resend
         self._stops_reading: set[str] = set()  # why the client is not read now
         self._rest = b""
         self._log = log.bind(session=session, address=address)
@@ -112,6 +115,10 @@ class Pipe:
             if b"\x0135=2\x01" in data or b"\x0135=A\x01" in data:
                 data = self._looked_at(cut, now)
             self._engine.write(data)
+            self._gap.sent(cut)
+            if self._gap.kept > self._limits.backlog_bytes_max:
+                self._log.warning("cut off: too much behind a gap", kept_bytes=self._gap.kept)
+                self.cut_off()
         seconds = self._pace.spend(len(cut.ends), len(data), now)
         if seconds:
             self._stop_reading("pace")
@@ -158,6 +165,8 @@ class Pipe:
             self.messages_out += len(cut.ends)
             self.bytes_out += len(cut.data)
             self._take(self.session, b"out", cut.data)
+            if b"\x0135=2\x01" in cut.data:
+                self._gap.asked(cut)
         client = self._client
         if client is None or client.is_closing():
             return
@@ -245,6 +254,16 @@ class Pipe:
             self._client.abort()
 
     def _next_piece(self) -> None:
+        """Ask for the next piece when the last has come, after a pause."""
+        seconds = None if self._is_pausing else self._resends.pause(self._loop.time())
+        if seconds is not None:
+            self._is_pausing = True
+            self._loop.call_later(seconds, self._ask_on)
+
+    def _ask_on(self) -> None:
+        self._is_pausing = False
+        if self._client is None or self._client.get_write_buffer_size() > WRITE_HIGH:
+            return  # `client_drained` comes back to it
         piece = self._resends.next(self._loop.time())
         if piece and self._engine is not None and not self.is_closing:
             self._engine.write(piece)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from fixgw.edge.frames import SOH, Cut, Framer, message
 
 PIECE = 1_000  # messages: 30 to 50 ms of the engine's time
+PAUSE_SHARE = 0.5  # of the time that a piece took, in which the others come first
+PAUSE_MAX_SECONDS = 0.2  # so long a piece may be said to have taken: the rest was the client's
 PATIENCE_SECONDS = 10.0  # without the end of a piece: then it is not waited for any longer
 RANGES_MAX = 64  # ranges asked for and not yet served; more become one that holds them all
 
@@ -72,9 +74,21 @@ class Resends:
         self._add(self._awaited + 1, end)
         return self._request(begin, self._awaited)
 
+    def pause(self, now: float) -> float | None:
+        """The seconds until the next piece may be asked for, when the last has come; None when there is none.
+
+        The others come first for a while, in proportion to the time for which they had to wait.
+        """
+        if not self._ranges or self._is_on_its_way(now):
+            return None
+        return min(now - self._awaited_since, PAUSE_MAX_SECONDS) * PAUSE_SHARE
+
+    def _is_on_its_way(self, now: float) -> bool:
+        return bool(self._awaited) and now - self._awaited_since <= PATIENCE_SECONDS
+
     def next(self, now: float) -> bytes:
         """The next piece to ask for; empty while one is on its way, and when there is none."""
-        if self._awaited and now - self._awaited_since <= PATIENCE_SECONDS:
+        if self._is_on_its_way(now):
             return b""
         self._awaited = 0
         if not self._ranges:
