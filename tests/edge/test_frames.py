@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixgw.edge.frames import Framer, check_sum, message
+from fixgw.edge.frames import Framer, check_sum, message, without_absurd_numbers
 
 LONGEST = 4_096
 
@@ -106,3 +106,12 @@ def test_frames_in_a_garbled_frame_are_not_looked_at() -> None:
     assert fed(outer, []) == ([outer], 0)
     garbled = outer[:-4] + b"%03d\x01" % ((int(outer[-4:-1]) + 1) % 256)
     assert fed(garbled + inner, []) == ([inner], len(garbled))
+
+
+def test_numbers_that_no_message_can_have_become_unreadable() -> None:
+    """So that they are rejected, and not taken modulo 2 to the 64th."""
+    body = b"35=2\x0134=5\x01%s"
+    good = message(b"FIX.4.4", body % b"7=999999999\x0116=0\x01")
+    assert without_absurd_numbers(good) == good
+    bad = message(b"FIX.4.4", body % b"7=9223372036854775808\x0116=1\x0136=-10000000000\x01")
+    assert without_absurd_numbers(bad) == message(b"FIX.4.4", body % b"7=x\x0116=1\x0136=x\x01")

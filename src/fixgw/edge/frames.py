@@ -15,6 +15,7 @@ _BEGIN = b"8=FIX.4.4\x019="
 _ANY_BEGIN = re.compile(rb"8=FIX[^\x01]{0,16}\x019=")
 _HEADER = re.compile(rb"8=FIX[^\x01]{0,16}\x019=[0-9]{1,7}\x0135=")
 _HEADER_MAX = 35  # bytes: the longest one
+_ABSURD = re.compile(rb"\x01(7|16|36)=[+-]?[0-9]{10,}(?=\x01)")
 _START = b"8=FIX"
 _START_MAX = 24  # bytes: what has to be there before it is known whether a frame begins
 _TRAILER_BYTES = 7  # 10=nnn and SOH
@@ -122,6 +123,19 @@ def message(begin_string: bytes, body: bytes) -> bytes:
     """The whole message with this body, which begins with MsgType(35) and ends with SOH."""
     whole = b"8=%s\x019=%d\x01%s" % (begin_string, len(body), body)
     return b"%s10=%03d\x01" % (whole, check_sum(whole))
+
+
+def without_absurd_numbers(frame: bytes) -> bytes:
+    """The same message, with an x for what has more digits than a MsgSeqNum: BeginSeqNo(7), EndSeqNo(16) and
+    NewSeqNo(36).
+
+    QuickFIX counts such a number modulo 2 to the 64th; an x it rejects, and names the tag.
+    """
+    if _ABSURD.search(frame) is None:
+        return frame
+    begin_string, _, rest = frame.partition(SOH)
+    body = rest[rest.index(SOH) + 1 : -_TRAILER_BYTES]
+    return message(begin_string[2:], _ABSURD.sub(b"\x01\\1=x", body))
 
 
 def _next(data: bytes, start: int, size: int) -> int:

@@ -13,7 +13,7 @@ from typing import cast
 import structlog
 from msgspec import Struct
 
-from fixgw.edge.frames import Cut, Framer
+from fixgw.edge.frames import Cut, Framer, without_absurd_numbers
 from fixgw.edge.gap import Gap
 from fixgw.edge.pace import Pace
 from fixgw.edge.resend import Resends
@@ -22,6 +22,7 @@ from fixgw.engine.turn import EdgeSession
 log = structlog.get_logger("fixgw.edge")
 
 WRITE_HIGH = 262_144  # bytes waiting for the engine, or of a resend for the client: above, it waits too
+LOOKED_AT = (b"\x0135=2\x01", b"\x0135=A\x01", b"\x0135=4\x01", b"\x0134=\x01")
 CLOSE_SECONDS = 5.0  # how long a connection that is closed may take its last bytes
 ENGINE_LONGEST = 1_048_576  # bytes of a message of the engine's: r with 1,000 orders is about 60,000
 
@@ -112,7 +113,7 @@ class Pipe:
             self.bytes_in += len(cut.data)
             self._take(self.session, b"in", cut.data)
             data = cut.data
-            if b"\x0135=2\x01" in data or b"\x0135=A\x01" in data:
+            if any(mark in data for mark in LOOKED_AT):
                 data = self._looked_at(cut, now)
             self._engine.write(data)
             self._gap.sent(cut)
@@ -125,22 +126,28 @@ class Pipe:
             self._loop.call_later(seconds, self._read_on, "pace")
 
     def _looked_at(self, cut: Cut, now: float) -> bytes:
-        """The same frames, but no ResendRequest for more than a piece, and Logons as they may go on.
+        """The same frames, but no ResendRequest for more than a piece, Logons as they may go on, no MsgSeqNum
+        that QuickFIX would take for another one, and no message without one, which could not be answered.
 
         Of two MsgType(35) QuickFIX takes the last.
         """
-        frames = cut.frames()
-        for index, frame in enumerate(frames):
+        passed = []
+        for frame in cut.frames():
             type_at = frame.rfind(b"\x0135=") + 1
-            if frame.startswith(b"35=2\x01", type_at):
-                frames[index] = self._resends.asked(frame, now)
+            if b"\x0134=\x01" in frame:
+                self._log.warning("garbled", why="MsgSeqNum(34) is empty")
+            elif frame.startswith(b"35=2\x01", type_at):
+                passed.append(self._resends.asked(without_absurd_numbers(frame), now))
+            elif frame.startswith(b"35=4\x01", type_at):
+                passed.append(without_absurd_numbers(frame))
             elif frame.startswith(b"35=A\x01", type_at):
-                frames[index] = self._log_on_again(frame)
-                if not frames[index]:
+                passed.append(self._log_on_again(frame))
+                if not passed[-1]:
                     self._loop.call_soon(self.cut_off)
-                    del frames[index:]
                     break
-        return b"".join(frames)
+            else:
+                passed.append(frame)
+        return b"".join(passed)
 
     def client_lost(self) -> None:
         """The client is gone: have QuickFIX see it, after everything that the client has sent."""
