@@ -41,7 +41,7 @@ ORDERS = 20_000
 MASS = 10_000
 RESTING = 200_000
 
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 @dataclass(frozen=True)
