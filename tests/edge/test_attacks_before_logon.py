@@ -75,6 +75,7 @@ def test_a_message_seems_to_begin_everywhere(lab: Lab) -> None:
 def test_idle_connections(lab: Lab) -> None:
     """They end, also those that nobody else needs."""
     lab.withstands(before_logon.idle)
+    assert lab.gateway.log_lines("too many before Logon")
 
 
 def test_wrong_passwords_in_a_loop(lab: Lab) -> None:
