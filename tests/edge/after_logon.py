@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 
-from tests.edge.attack import LOOPBACK, Lab, frame, header, logon, messages, paced
+from tests.edge.attack import Crowd, Lab, frame, header, heard, logon, messages, paced
 from tests.edge.before_logon import false_blocks
 from tests.gateway import until
 from tests.wire import PATIENCE, timestamp
@@ -282,22 +282,14 @@ def dribble(lab: Lab, seconds: float) -> None:
 def second_connection(lab: Lab, seconds: float) -> None:
     """The session's own credentials on further connections, 20 a second: the first one goes on."""
     raw = Raw(lab)
-    told = []
-    for number in paced(seconds, 20):
-        other = lab.way.plain(LOOPBACK)
-        more = (b"141=Y",) if number % 2 else ()
-        other.sendall(logon(ATTACKER, *more, password="trader37-demo", seq_num=number + 1))
-        told.append(other)
-    assert raw.is_answered()
-    for other in told:
-        other.settimeout(PATIENCE)
-        data = b""
-        while more_data := other.recv(65_536):
-            data += more_data
-        (message,) = messages(data)
+    with Crowd(lab.way) as crowd:
+        for number in paced(seconds, 20):
+            more = (b"141=Y",) if number % 2 else ()
+            crowd.join().sendall(logon(ATTACKER, *more, password="trader37-demo", seq_num=number + 1))
+        assert raw.is_answered()
+        (message,) = messages(heard(crowd.connections[-1]))  # the others may have had to make room
         assert message.type == "5", message
         assert message[58] == "this session is logged on already", message
-        other.close()
     assert raw.is_answered()
     raw.check()
     raw.close()
