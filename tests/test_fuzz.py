@@ -111,3 +111,8 @@ def test_a_process_that_ends_is_found_out(
     monkeypatch.setattr("tempfile.mkdtemp", lambda **_: str(tmp_path))
     assert fuzz.main(["--messages", "100"]) == 1
     assert "the processes were" in capsys.readouterr().out
+
+
+def test_mutated_conversations_find_nothing() -> None:
+    """Whatever is sent, on some hundred connections: `make fuzz` does the same at length."""
+    assert fuzz.main(["--messages", "20000", "--seed", "1"]) == 0

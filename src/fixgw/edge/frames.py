@@ -72,7 +72,7 @@ class Framer:
         self._rest = data[position:]
         if kept is None:
             return Cut(data[:position], ends)
-        return _joined(b"".join((*kept, data[begin:position])))
+        return joined(b"".join((*kept, data[begin:position])))
 
     def _end(self, data: bytes, start: int, size: int) -> int:
         """Where the frame that begins at `start` ends; 0 if it is not whole yet.
@@ -158,7 +158,7 @@ def _may_begin(data: bytes) -> bool:
     return data.startswith(_START) and (b"9=".startswith(rest[:2]) if soh else True)
 
 
-def _joined(data: bytes) -> Cut:
+def joined(data: bytes) -> Cut:
     """The cut of bytes that are known to be whole frames."""
     ends, position = [], 0
     while position < len(data):

@@ -167,7 +167,9 @@ class Pipe:
 
     def from_engine(self, data: bytes) -> None:
         """Pass it on, and cut the client off if it does not read."""
-        cut = self._resends.went_out(data)
+        self._deliver(self._resends.went_out(data, self._loop.time()))
+
+    def _deliver(self, cut: Cut) -> None:
         if cut.ends:
             self.messages_out += len(cut.ends)
             self.bytes_out += len(cut.data)
@@ -177,9 +179,10 @@ class Pipe:
         client = self._client
         if client is None or client.is_closing():
             return
-        client.write(data)
-        if cut.ends and not self.is_answered:
-            self._answered()
+        if cut.ends:
+            client.write(cut.data)
+            if not self.is_answered:
+                self._answered()
         backlog = client.get_write_buffer_size()
         if backlog > self._limits.backlog_bytes_max:
             self._log.warning("cut off: it does not read", backlog_bytes=backlog)
@@ -196,6 +199,7 @@ class Pipe:
 
     def engine_lost(self) -> None:
         """The engine has let go of the session, or has ended. A Logon that it did not answer is not lost."""
+        self._deliver(self._resends.release())
         self._engine = None
         self.is_closing = True
         self.closed.set()

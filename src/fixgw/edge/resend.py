@@ -3,17 +3,18 @@
 QuickFIX serves a ResendRequest(2) as a whole before it does anything else: 200,000 messages take six
 seconds. It also serves one that comes again with the same MsgSeqNum(34), and moves no number for it. So a
 long range is asked for in pieces, each when the one before has come and the client has taken it. What is new
-in between goes out between two pieces, with its own higher numbers.
+meanwhile waits for the end of the last one: the client gets everything in order, as from QuickFIX itself.
 """
 
 from collections.abc import Callable
 
-from fixgw.edge.frames import SOH, Cut, Framer, message
+from fixgw.edge.frames import SOH, Cut, Framer, joined, message
 
 PIECE = 1_000  # messages: 30 to 50 ms of the engine's time
 PAUSE_SHARE = 0.5  # of the time that a piece took, in which the others come first
 PAUSE_MAX_SECONDS = 0.2  # so long a piece may be said to have taken: the rest was the client's
 PATIENCE_SECONDS = 10.0  # without the end of a piece: then it is not waited for any longer
+HELD_MAX = 1 << 24  # bytes of new messages that wait for the end of a resend: more are not kept back
 RANGES_MAX = 64  # ranges asked for and not yet served; more become one that holds them all
 
 
@@ -33,20 +34,38 @@ class Resends:
         self._header = b""
         self._awaited = 0  # the MsgSeqNum that ends the piece which is on its way; 0: none is
         self._awaited_since = 0.0
+        self._is_split = False  # a resend is under way that takes several pieces
+        self._held: list[bytes] = []  # new messages that wait for its end
 
     @property
     def is_waiting(self) -> bool:
         """Whether a further piece will have to be asked for."""
         return bool(self._ranges)
 
-    def went_out(self, data: bytes) -> Cut:
-        """Take what came from the engine; the frames that are whole with it."""
+    def went_out(self, data: bytes, now: float) -> Cut:
+        """Take what came from the engine; what the client gets of it now."""
         cut = self._framer.feed(data)
         if cut.ends:
             self._last = cut
             if self._awaited:
                 self._look()
+            if self._is_split:
+                return self._in_order(cut, now)
         return cut
+
+    def release(self) -> Cut:
+        """The messages that were held; none is from now on."""
+        held, self._held, self._is_split = self._held, [], False
+        return joined(b"".join(held))
+
+    def _in_order(self, cut: Cut, now: float) -> Cut:
+        """What is sent again, and after its end what is new: one after the other, as without pieces."""
+        again: list[bytes] = []
+        for frame in cut.frames():
+            (again if b"\x0143=Y\x01" in frame else self._held).append(frame)
+        if (not self._ranges and not self._is_on_its_way(now)) or sum(map(len, self._held)) > HELD_MAX:
+            again += self.release().frames()
+        return joined(b"".join(again))
 
     def asked(self, frame: bytes, now: float) -> bytes:
         """What to pass on at once in place of `frame`, the client's ResendRequest."""
@@ -58,6 +77,9 @@ class Resends:
         if begin is None or end is None or b"34" not in fields:
             return frame  # the engine says what is wrong with it
         end = self._last_out if end == 0 or end > self._last_out else end
+        if self._held:  # what is held will come by itself, and must not come again before
+            end = min(end, (_number(_field(self._held[0], b"34")) or 1) - 1)
+            begin = min(begin, end)
         if begin < 1 or begin > end:
             return frame
         self._header = b"35=2\x0134=%s\x0149=%s\x0156=%s\x01" % (
@@ -125,6 +147,7 @@ class Resends:
                 merged[-1] = merged[-1][0], max(high, merged[-1][1])
             else:
                 merged.append((low, high))
+        self._is_split = True
         self._ranges = merged if len(merged) <= RANGES_MAX else [(merged[0][0], merged[-1][1])]
 
     def _request(self, begin: int, end: int) -> bytes:
