@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter_ns
 
 import structlog
@@ -44,6 +44,8 @@ from fixgw.journal.contract import Assigned, Entry, Journal, Loaded, Queued, Ses
 
 log = structlog.get_logger("fixgw.desk")
 
+SHARED_REPORTS = 20  # in a turn between whose reports others are answered: about a millisecond
+SHARED_FOR = timedelta(milliseconds=100)  # after the last of them asked
 UNCOMMITTED_MAX = 250  # a quarter of what a recovery goes further than the journal when a store is lost
 
 
@@ -71,7 +73,7 @@ class Desk:
         self._log_requests = log_requests
         self._journal = journal
         self._limits = limits
-        self._at = now
+        self._at = self._is_shared_until = now
         self._sandbox = Sandbox(loaded.sandbox)
         self._changes = Changes(loaded.counters)
         self._moved: dict[str, int] = {}  # the last inbound MsgSeqNum of each session that moved
@@ -386,10 +388,18 @@ class Desk:
                 self._applied(state, expired, *evolve(state, expired))
                 self._enter("clock", "OrderExpired", state, (expired,))
 
+    def _reports_now(self) -> int:
+        """How many reports this turn may send: few while others ask for answers between them."""
+        if self.outbox.keeps_waiting(self._moved):
+            self._is_shared_until = self._at + SHARED_FOR
+        most = self._limits.reports_per_turn
+        return min(most, SHARED_REPORTS) if self._at < self._is_shared_until else most
+
     def _commit_and_send(self, door: SessionDoor, *, clean_stop: bool = False) -> None:
-        new, shares = self.outbox.take_new(), self.outbox.share(self._limits.reports_per_turn)
+        new = self.outbox.take_new()
+        shares = self.outbox.share(self._reports_now())
         queued, assigned, sessions = [], [], []
-        for session in {*self._moved, *new, *shares}:
+        for session in dict.fromkeys((*shares, *new, *self._moved)):  # those with few reports first
             old, reports, count = self.outbox.of(session), new.get(session, []), shares.get(session, 0)
             next_in, next_out = old.next_in, old.next_out
             if session in self.directory.sessions:
