@@ -77,6 +77,7 @@ class Desk:
         self._sandbox = Sandbox(loaded.sandbox)
         self._changes = Changes(loaded.counters)
         self._moved: dict[str, int] = {}  # the last inbound MsgSeqNum of each session that moved
+        self._asking: set[str] = set()  # the sessions that a request of this turn came from
         self._lines: list[Line] = []
         self._expiring: deque[tuple[OmsState, int]] = deque()
         self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
@@ -192,6 +193,7 @@ class Desk:
                 return
             last_in = arrival.msg_seq_num
         self._moved[session] = last_in
+        self._asking.add(session)
         started = perf_counter_ns()
         state = self._state_for(arrival.request)
         decision = self._decide(state, arrival.request)
@@ -390,8 +392,9 @@ class Desk:
 
     def _reports_now(self) -> int:
         """How many reports this turn may send: few while others ask for answers between them."""
-        if self.outbox.keeps_waiting(self._moved):
+        if self.outbox.keeps_waiting(self._asking):
             self._is_shared_until = self._at + SHARED_FOR
+        self._asking.clear()
         most = self._limits.reports_per_turn
         return min(most, SHARED_REPORTS) if self._at < self._is_shared_until else most
 
