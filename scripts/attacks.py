@@ -40,7 +40,6 @@ class Trial(NamedTuple):
     name: str
     prepare: Callable[[Lab], Attack]
     growth_max: int | None = None
-    has_median: bool = True
 
 
 def _unprepared(attack: Attack) -> Callable[[Lab], Attack]:
@@ -72,7 +71,7 @@ def trials() -> list[Trial]:
     ]
     found.append(Trial("after", "long resend", _long_resend, CROWD_GROWTH_MAX))
     # while the mass cancel is decided the others wait: that is its work, not the reader's
-    found.append(Trial("after", "stalled reader", _stalled, CROWD_GROWTH_MAX, has_median=False))
+    found.append(Trial("after", "stalled reader", _stalled, CROWD_GROWTH_MAX))
     return found
 
 
@@ -93,8 +92,6 @@ def make(trial: Trial, lab: Lab, seconds: float) -> tuple[Outcome, list[str]]:
     for _ in range(TRIES):
         outcome = lab.run(trial.prepare(lab), seconds, QUIET_SECONDS)
         problems = outcome.problems() if trial.growth_max is None else outcome.problems(trial.growth_max)
-        if not trial.has_median:
-            problems = [problem for problem in problems if not problem.startswith("median")]
         if not problems:
             break
     return outcome, problems

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fixgw.edge.frames import SOH, Cut, Framer, joined, message
 
 PIECE = 1_000  # messages: 30 to 50 ms of the engine's time
-PAUSE_SHARE = 0.5  # of the time that a piece took, in which the others come first
+PAUSE_SHARE = 1.0  # of the time that a piece took, in which the others come first
 PAUSE_MAX_SECONDS = 0.2  # so long a piece may be said to have taken: the rest was the client's
 PATIENCE_SECONDS = 10.0  # without the end of a piece: then it is not waited for any longer
 HELD_MAX = 1 << 24  # bytes of new messages that wait for the end of a resend: more are not kept back
