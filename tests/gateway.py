@@ -24,6 +24,7 @@ RUNNING: set["Gateway"] = set()
 STOP_SECONDS = 15.0
 
 
+_addresses = count()
 _ports = count(20_000 + 5_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) + os.getpid() % 4_000)
 
 
@@ -37,6 +38,12 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def own_address() -> str:
+    """An address of loopback that nobody has used yet: the edge makes an address wait that failed often."""
+    number = next(_addresses)
+    return f"127.1.{number // 250}.{number % 250 + 1}"
 
 
 def write_config(directory: Path, *edits: tuple[str, str], cfg: tuple[tuple[str, str], ...] = ()) -> Path:
@@ -216,6 +223,8 @@ class Gateway:
         extended = self._dialects.get(name) == "extended"
         dictionary = load() if extended else STOCK
         client = Client(self.port, name, password=self.password, dictionary=dictionary)
+        if self.password is None:
+            client.address = own_address()
         self._clients.append(client)
         if logon:
             assert client.logon(reset=True).type == "A"

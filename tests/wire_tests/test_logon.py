@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.gateway import Gateway
+from tests.gateway import Gateway, own_address
 from tests.wire import PATIENCE, Client, Message, cancel, fresh, mass, order
 
 REFUSED = "Logon refused"
@@ -30,6 +30,7 @@ def attempt(
 ) -> tuple[str, str] | None:
     """The type and Text of the answer to a Logon that ends the connection; None when it ends without one."""
     client = Client(gateway.port, name, password=password)
+    client.address = own_address()
     client.connect()
     flag = ((141, "Y"),) if reset else ()
     named = ((553, username or name), (554, client.password))
