@@ -3,7 +3,7 @@
 PYTHON_IN_VENV := .venv/bin/python
 PIP_TOOLS := 7.6.2
 
-.PHONY: help setup demo test coverage lint types bench torture soak dictionary lock clean
+.PHONY: help setup demo test coverage lint types bench torture soak attacks fuzz dictionary lock clean
 
 help:
 	@echo "make setup       create .venv with everything in it (compiles QuickFIX once, a few minutes)"
@@ -15,6 +15,8 @@ help:
 	@echo "make bench       measure speed against a bare QuickFIX acceptor"
 	@echo "make torture     kill the gateway 50 times and check that nothing is lost or doubled"
 	@echo "make soak        ten minutes of load with a restart every 20 seconds"
+	@echo "make attacks     attack the FIX port in every way we know, and see who notices"
+	@echo "make fuzz        a million wrong messages"
 	@echo "make dictionary  write spec/FIX44.xml anew"
 	@echo "make lock        write requirements.lock anew (UPGRADE=--upgrade for newer versions)"
 	@echo "make clean       remove what builds and checks left behind; .venv stays"
@@ -46,6 +48,12 @@ torture: setup
 
 soak: setup
 	@$(PYTHON_IN_VENV) scripts/soak.py
+
+attacks: setup
+	@$(PYTHON_IN_VENV) scripts/attacks.py
+
+fuzz: setup
+	@$(PYTHON_IN_VENV) scripts/fuzz.py
 
 dictionary: setup
 	$(PYTHON_IN_VENV) scripts/generate_dictionary.py

@@ -19,13 +19,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that the parts find each other
 
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
-from scripts.crash.plan import SECONDS_MAX, SESSIONS, Moment, Plan, Round, Start
+from scripts.crash.plan import SECONDS_MAX, SESSIONS, Moment, Plan, Round, Start, Victim
 from scripts.crash.record import Record
 from scripts.crash.sweep import Sweep
 from scripts.crash.trial import PATIENCE_SECONDS, GatewayDiedError, Trial
 
 KILLS = 50
 FAULTS_SHOWN = 20
+FORGIVING = (("crashes_max = 5", "crashes_max = 100"), ("crashes_seconds = 600", "crashes_seconds = 10"))
+"""A supervisor that does not give up, and does not pause for long."""
 
 
 class Torture:
@@ -37,6 +39,7 @@ class Torture:
         self._wanted = kills
         self._aside = ThreadPoolExecutor(1)
         self.kills: Counter[Moment] = Counter()
+        self.victims: Counter[Victim] = Counter()
 
     def run(self) -> None:
         """All rounds, and a clean stop and start at the end. Raises GatewayDiedError."""
@@ -58,12 +61,15 @@ class Torture:
         if compares and not self._trial.record.faults:
             self._trial.compare()
 
-    def _kill(self, moment: Moment, stop_seconds: float | None = None) -> None:
+    def _kill(
+        self, moment: Moment, stop_seconds: float | None = None, victim: Victim = Victim.GATEWAY
+    ) -> None:
         if stop_seconds is None:
-            self._trial.kill()
+            self._trial.kill(victim)
         else:
             self._trial.stop(stop_seconds)
         self.kills[moment] += 1
+        self.victims[victim] += 1
 
     def _round(self, one: Round) -> None:
         trial = self._trial
@@ -82,12 +88,12 @@ class Torture:
         # the venue is told again and again until it has heard it, over the kill and the restart
         released = self._aside.submit(trial.say, ReleaseCancels()) if one.releases else None
         time.sleep(one.pause)
-        self._kill(one.moment, one.stop_seconds)
+        self._kill(one.moment, one.stop_seconds, one.victim)
         trial.ask(one.offline)
         for start in one.starts:
             if self.kills.total() < self._wanted:
                 self._killed_start(start)
-        trial.start()
+        trial.recover(one.victim)
         trial.log_on()
         if released is not None:
             released.result()
@@ -167,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     directory = Path(tempfile.mkdtemp(prefix="fixgw-torture-"))
-    trial = Trial(directory, SESSIONS)
+    trial = Trial(directory, SESSIONS, *FORGIVING)
     torture, sweep = Torture(trial, Plan(given.seed), given.kills), Sweep(trial)
     started = time.monotonic()
     try:
@@ -183,7 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     title = "every write" if given.every_write else f"seed      {given.seed}"
     kills = sweep.kills + torture.kills.total()
     report(title, kills, trial.record, again, time.monotonic() - started)
-    print(", ".join(f"{moment}: {torture.kills[moment]}" for moment in Moment if torture.kills[moment]))
+    for counts in (torture.kills, torture.victims):
+        print(", ".join(f"{what}: {count}" for what, count in counts.most_common()))
     if trial.record.faults:
         print(f"\nthe last lines of the log; everything is in {directory}\n{trial.log_lines()}")
         return 1

@@ -1,6 +1,7 @@
-"""A real gateway for tests: `fixgw serve` and its engine, on a free port and a directory of their own."""
+"""A real gateway for tests: `fixgw serve` and its children, on a free port and a directory of their own."""
 
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ RUNNING: set["Gateway"] = set()
 STOP_SECONDS = 15.0
 
 
+_addresses = count()
 _ports = count(20_000 + 5_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) + os.getpid() % 4_000)
 
 
@@ -36,6 +38,12 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def own_address() -> str:
+    """An address of loopback that nobody has used yet: the edge makes an address wait that failed often."""
+    number = next(_addresses)
+    return f"127.1.{number // 250}.{number % 250 + 1}"
 
 
 def write_config(directory: Path, *edits: tuple[str, str], cfg: tuple[tuple[str, str], ...] = ()) -> Path:
@@ -74,10 +82,11 @@ def until(condition: Callable[[], bool], seconds: float = STOP_SECONDS) -> None:
 
 
 class Gateway:
-    """The supervisor's process and its engine's; a context manager that stops them, and asserts that they
+    """The supervisor's process and its children; a context manager that stops them, and asserts that they
     stopped cleanly.
 
-    `process` is the supervisor, `engine` the engine's id. `command` stands in for `python -m fixgw`.
+    `process` is the supervisor, `engine` and `edge` are the children's ids. `command` stands in for
+    `python -m fixgw`. `password` is every client's, for an engine that has no edge before it.
     """
 
     def __init__(
@@ -86,8 +95,10 @@ class Gateway:
         config: Path | None = None,
         env: dict[str, str] | None = None,
         command: Sequence[str] = (sys.executable, "-m", "fixgw"),
+        password: str | None = None,
     ) -> None:
         self.command = command
+        self.password = password
         self.data = data
         self.config = config or ROOT / "config" / "gateway.toml"
         self.port = free_port()
@@ -128,6 +139,11 @@ class Gateway:
     def engine(self) -> int:
         """The process id of the engine; of the last one when none runs."""
         return int((self.data / "lock").read_text())
+
+    @property
+    def edge(self) -> int:
+        """The process id of the edge; of the last one when none runs."""
+        return int(json.loads(self.log_lines('"event":"edge started"')[-1])["edge"])
 
     def ended(self) -> int:
         """Wait until it has ended by itself; the exit code, negative for the signal that ended it."""
@@ -170,6 +186,26 @@ class Gateway:
         os.kill(pid, number)
         until(lambda: not is_running(pid))
 
+    @property
+    def engine_port(self) -> int:
+        """The engine's own port, behind the edge; at its last start."""
+        return int(json.loads(self.log_lines('"event":"ready"')[-1])["engine_port"])
+
+    def kill_edge(self, number: int = signal.SIGKILL) -> None:
+        """kill -9 of the edge alone, which the supervisor starts again; see `until_edge_ready`."""
+        pid = self.edge
+        os.kill(pid, number)
+        until(lambda: not is_running(pid))
+
+    def until_edge_ready(self, pid: int) -> None:
+        """Wait until an edge listens that is not the one that was `pid`."""
+        until(lambda: self._listening_edge() not in (None, pid))
+
+    def _listening_edge(self) -> int | None:
+        """The process id of the edge that has said last that it listens."""
+        lines = self.log_lines('"event":"edge ready"')
+        return int(json.loads(lines[-1])["edge"]) if lines else None
+
     def __enter__(self) -> "Gateway":
         return self.start()
 
@@ -185,7 +221,10 @@ class Gateway:
     def client(self, name: str, *, logon: bool = True) -> Client:
         """A client of this gateway, logged on with sequence numbers reset."""
         extended = self._dialects.get(name) == "extended"
-        client = Client(self.port, name, dictionary=load() if extended else STOCK)
+        dictionary = load() if extended else STOCK
+        client = Client(self.port, name, password=self.password, dictionary=dictionary)
+        if self.password is None:
+            client.address = own_address()
         self._clients.append(client)
         if logon:
             assert client.logon(reset=True).type == "A"

@@ -1,4 +1,4 @@
-"""`fixgw` with an engine that misbehaves. Arguments: how, and then the command line of `fixgw`.
+"""`fixgw` with an engine that misbehaves. Arguments: how, and then the command line of `fixgw` or the engine.
 
 loop          hangs in an endless loop of Python as soon as there is a file `hang` in the data directory
 exit-N        ends with the exit code N instead of starting
@@ -15,7 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NoReturn
 
-from fixgw import cli, supervisor
+from fixgw import cli, supervisor, ward
+from fixgw.engine import __main__ as engine
 
 SLOW_SECONDS = 2.5
 SHORT_SECONDS = 0.5
@@ -32,7 +33,8 @@ def misbehave(how: str, arguments: list[str]) -> None:
     from fixgw.engine.loop import Loop  # loads QuickFIX
 
     if how == "loop":
-        hang, turn = Path(arguments[arguments.index("--data") + 1]) / "hang", Loop.turn
+        (data,) = (word.removeprefix("--data=") for word in arguments if word.startswith("--data="))
+        hang, turn = Path(data) / "hang", Loop.turn
 
         def turn_or_hang(self: Loop) -> bool:
             if hang.exists():
@@ -53,14 +55,15 @@ def misbehave(how: str, arguments: list[str]) -> None:
 def main() -> None:
     """Run the supervisor with such an engine, or the engine itself."""
     how, *arguments = sys.argv[1:]
-    if arguments[0] == "engine":
-        misbehave(how, arguments)
-    else:
-        supervisor.ENGINE = (sys.executable, "-m", "tests.odd_engine", how, "engine")
-        if how == "short-stop":
-            supervisor.STOP_SECONDS = SHORT_SECONDS
     sys.argv[1:] = arguments
-    cli.main()
+    if arguments[0] == "serve":
+        supervisor.ENGINE = (sys.executable, "-m", "tests.odd_engine", how)
+        if how == "short-stop":
+            ward.STOP_SECONDS = SHORT_SECONDS
+        cli.main()
+    else:
+        misbehave(how, arguments)
+        sys.exit(engine.main())
 
 
 if __name__ == "__main__":

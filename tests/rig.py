@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.counterparty import Counterparty
 from tests.gateway import Gateway, write_config
+from tests.lone_engine import SECRET
 
 TURN = 100  # reports in one turn: few, so that a mass cancel of some hundred orders takes several
 
@@ -27,13 +28,15 @@ class Rig:
         data = directory / "data" if data is None else data
         config = write_config(directory / "config", ("reports_per_turn = 500", f"reports_per_turn = {TURN}"))
         command = (sys.executable, "-m", "tests.faulty", "--plan", str(self._plan))
-        self.gateway = Gateway(data, config, command=command)
+        self.gateway = Gateway(data, config, command=command, password=SECRET)
         self.gateway.log = directory / "log"
         self.store = data / "fix"
         self.gateway.start()
         port = self.gateway.port
         self.trader, self.operator = Counterparty(port, "TRADER37"), Counterparty(port, "OPERATOR1")
         self.clients = (self.trader, self.operator)
+        for client in self.clients:
+            client.password = SECRET
         self.is_sound = True
         self._journaled, self._known = 0, set[str]()
         self.come_back()

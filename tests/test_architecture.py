@@ -13,6 +13,7 @@ MODULES = {
     for path in sorted(SOURCES.rglob("*.py"))
 }
 CORE = sorted(name for name in MODULES if name.startswith("fixgw.core"))
+EDGE = sorted(name for name in MODULES if name.startswith("fixgw.edge"))
 DOORS = ("fixgw.fix", "fixgw.edge.api", "fixgw.edge.venues")
 LINES_MAX = 500
 
@@ -107,6 +108,7 @@ def test_the_walker_sees_the_project() -> None:
     """The rules below look at all modules, and those that they name are there."""
     assert {"fixgw", "fixgw.core.oms", "fixgw.engine.desk", "fixgw.fix.acceptor"} <= MODULES.keys()
     assert len(CORE) > 10
+    assert "fixgw.edge.logon" in EDGE
     assert {"fixgw.core.oms", "fixgw.core.order"} <= reachable("fixgw.engine.desk")
 
 
@@ -145,11 +147,11 @@ def test_doors_do_not_import_one_another(module: str) -> None:
 
 @pytest.mark.parametrize(
     ("library", "package"),
-    [("quickfix", "fixgw.fix"), ("asyncio", "fixgw.edge")],
-    ids=["quickfix", "asyncio"],
+    [("quickfix", "fixgw.fix"), ("asyncio", "fixgw.edge"), ("ssl", "fixgw.edge")],
+    ids=["quickfix", "asyncio", "ssl"],
 )
 def test_a_library_that_stays_in_its_package(library: str, package: str) -> None:
-    """QuickFIX is imported only by the FIX door, asyncio only by the edge."""
+    """QuickFIX is imported only by the FIX door, asyncio and ssl only by the edge."""
     importers = {
         name for name in MODULES if any(is_within(imported, library) for imported in imports_of(name))
     }
@@ -161,6 +163,22 @@ def test_the_supervisor_loads_no_quickfix() -> None:
     reached = reachable("fixgw.supervisor")
     assert {"fixgw.watch", "fixgw.child", "fixgw.config"} <= reached
     assert not [name for name in reached if "quickfix" in imports_of(name)]
+
+
+@pytest.mark.parametrize("module", EDGE)
+def test_the_edge_is_not_the_engine(module: str) -> None:
+    """The edge holds no truth: it knows no journal, and of the engine only the messages of the link."""
+    for name in imports_of(module):
+        assert not is_within(name, "fixgw.journal"), name
+        assert not is_within(name, "fixgw.engine") or is_within(name, "fixgw.engine.turn"), name
+
+
+@pytest.mark.parametrize("module", EDGE)
+def test_the_edge_loads_no_quickfix(module: str) -> None:
+    """Not through others either; and none of what only the command line or the journal needs."""
+    for name in reachable(module):
+        libraries = {imported.split(".")[0] for imported in imports_of(name)}
+        assert not libraries & {"quickfix", "sqlite3", "typer", "rich"}, name
 
 
 def test_nothing_is_imported_by_its_name_in_a_string() -> None:

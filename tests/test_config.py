@@ -1,11 +1,16 @@
 """The configuration: the examples load, and every mistake is found at once and said by name."""
 
+from io import StringIO
 from pathlib import Path
+from typing import cast
 
 import pytest
+from rich.console import Console
 
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.directory import DefaultScope, Permission
+from fixgw.explain import explain
+from fixgw.passwords import hash_password
 from tests.gateway import ROOT, edit_session, write_config
 
 REFERENCE = ROOT / "config" / "gateway.toml"
@@ -54,7 +59,39 @@ def test_the_reference_configuration_is_what_the_documents_say() -> None:
         (('sync = "full"', 'sync = "sometimes"'), "[journal] sync: "),
         (('sync = "full"', 'sink = "full"'), "[journal] sink: unknown key"),
         (("[limits]", "[limit]"), "limit: unknown table"),
-        (('host = "127.0.0.1"', 'host = "0.0.0.0"'), "[fix] host: 0.0.0.0 is not 127.0.0.1"),
+        (
+            ('host = "127.0.0.1"\n# TCP', 'host = "localhost"\n# TCP'),
+            "[fix] host: 'localhost' is not an",
+        ),
+        (("engine_port = 0", "engine_port = 9878"), "[fix] engine_port: 9878 is the port that clients"),
+        (("connections_max = 1000", "connections_max = 104"), "[edge] connections_max: must be 105 at least"),
+        (("logon_seconds = 10", "logon_seconds = 0"), "[edge] logon_seconds: "),
+        (("keep_days = 30", "keep_days = 0"), "[wire] keep_days: "),
+        (('\nkey = ""', '\nkey = "gateway.toml"'), "[tls] certificate: is missing"),
+        (('certificate = ""', 'certificate = "gateway.toml"'), "[tls] key: is missing"),
+        (('certificate = ""', 'certificate = "none.pem"'), "[tls] certificate: none.pem is not a file"),
+        (('client_ca = ""', 'client_ca = "gateway.toml"'), "[tls] client_ca: client certificates need TLS"),
+        (('client_certificates = "optional"', 'client_certificates = "required"'), "without client_ca"),
+        (('plain_tcp = "loopback only"', 'plain_tcp = "everywhere"'), "[tls] plain_tcp: "),
+        (
+            edit_session("TRADER38", 'client_certificate = "required"'),
+            "[[session]] TRADER38 client_certificate: cannot be required without [tls] client_ca",
+        ),
+        (
+            edit_session("TRADER38", 'certificate_name = "somebody"'),
+            "[[session]] TRADER38 certificate_name: nobody is asked for",
+        ),
+        (edit_session("TRADER38", "allow_from = []"), "[[session]] TRADER38 allow_from: "),
+        (edit_session("TRADER38", "allow_from = [1]"), "[[session]] TRADER38 allow_from.0: must be text"),
+        (edit_session("TRADER38", 'allow_from = ["10.0.0.1/8"]'), "10.0.0.1/8 has host bits set"),
+        (edit_session("TRADER38", 'allow_from = ["home"]'), "allow_from.0: no address and no network"),
+        (
+            edit_session("TRADER38", 'reset_seq_num_flag = "21:55"'),
+            "[[session]] TRADER38 reset_seq_num_flag: '21:55' is neither \"allowed\" nor",
+        ),
+        (edit_session("TRADER38", 'reset_seq_num_flag = "21:55-24:00"'), "reset_seq_num_flag: '21:55-24:00'"),
+        (edit_session("TRADER38", 'reset_seq_num_flag = "21:55-21:55"'), "ends when it begins"),
+        (edit_session("TRADER38", "orders_per_second = -1"), "[[session]] TRADER38 orders_per_second: "),
         (("port = 9878", "port = 98780"), "[fix] port: "),
         (('venue = "sandbox"', 'venue = "moon"'), "[[oms]] 1 venue: "),
         (("[[account]]\nid = 15\noms = 1", "[[account]]\nid = 15\noms = 2"), "there is no OMS 2"),
@@ -81,11 +118,75 @@ def test_a_mistake_is_said_by_name(tmp_path: Path, edit: tuple[str, str], said: 
 
 
 def test_a_hash_that_is_none_or_costs_too_much_is_refused(tmp_path: Path) -> None:
-    """The cost of a password check is bounded to 50 ms, because it stalls the loop."""
+    """The cost of a password check is bounded: they wait for one another."""
     first = load(REFERENCE).credentials()["TRADER37"][1]
     assert "is not an argon2 hash" in problems(write_config(tmp_path / "a", (first, "secret")))
-    dear = first.replace("m=19456,t=2", "m=65536,t=3")
-    assert "costs too much to check" in problems(write_config(tmp_path / "b", (first, dear)))
+    for number, dear in enumerate(("m=65536,t=4,p=1", "m=65537,t=1,p=1", "m=19456,t=2,p=4")):
+        edit = (first, first.replace("m=19456,t=2,p=1", dear))
+        assert "costs too much to check" in problems(write_config(tmp_path / f"{number}", edit))
+    load(write_config(tmp_path / "b", (first, first.replace("m=19456,t=2,p=1", "m=65536,t=3,p=1"))))
+
+
+OTHER_HOST = ('host = "127.0.0.1"\n# TCP', 'host = "192.0.2.1"\n# TCP')
+EVERYWHERE = (
+    'plain_tcp = "loopback only"\n',
+    'plain_tcp = "everywhere, although passwords can be read on the way"\n',
+)
+SESSIONS = ("TRADER37", "TRADER38", "TRADER39", "OPERATOR1", "READER50")
+
+
+def test_another_host_needs_tls_or_the_words_for_doing_without(tmp_path: Path) -> None:
+    """Passwords do not leave the machine in plain text because somebody changed an address."""
+    assert "without TLS passwords can be read" in problems(write_config(tmp_path / "a", OTHER_HOST))
+    said = problems(write_config(tmp_path / "b", OTHER_HOST, EVERYWHERE))
+    assert "on the way" not in said
+    files = (
+        ('certificate = ""', 'certificate = "quickfix.cfg"'),
+        ('\nkey = ""', '\nkey = "quickfix.cfg"'),
+    )
+    assert "[tls]" not in problems(write_config(tmp_path / "c", OTHER_HOST, *files))
+
+
+def test_example_passwords_are_good_for_loopback_only(tmp_path: Path) -> None:
+    """On any other address each example password that is left is named; loopback in other words is fine."""
+    found = problems(write_config(tmp_path / "a", OTHER_HOST, EVERYWHERE)).splitlines()
+    assert [line.split(":")[0] for line in found] == [
+        f"[[session]] {name} password_hash" for name in SESSIONS
+    ]
+    assert load(write_config(tmp_path / "a", OTHER_HOST, EVERYWHERE), find_examples=False)
+    hashes = load(REFERENCE).credentials()
+    others = [(hashes[name][1], hash_password("our own")) for name in SESSIONS]
+    config = load(write_config(tmp_path / "b", OTHER_HOST, EVERYWHERE, *others))
+    assert config.fix.host == "192.0.2.1"
+    for host in ("127.0.0.2", "::1", "::ffff:127.0.0.1"):
+        load(write_config(tmp_path / "c", (OTHER_HOST[0], f'host = "{host}"\n# TCP')))
+
+
+def test_check_config_says_who_may_connect_and_how(tmp_path: Path) -> None:
+    """TLS, certificates, addresses, resets and order rates, in a person's words."""
+    config = write_config(
+        tmp_path,
+        ('certificate = ""', 'certificate = "quickfix.cfg"'),
+        ('\nkey = ""', '\nkey = "quickfix.cfg"'),
+        ('client_ca = ""', 'client_ca = "quickfix.cfg"'),
+        edit_session("TRADER38", 'allow_from = ["192.0.2.7", "10.0.0.0/8"]\ncertificate_name = "desk 38"'),
+        edit_session("TRADER39", 'reset_seq_num_flag = "23:55-00:05"\nclient_certificate = "required"'),
+        edit_session("OPERATOR1", "orders_per_second = 7"),
+        ("log = true", "log = false"),
+    )
+    out = Console(width=200, file=StringIO())
+    explain(load(config), out)
+    said = cast(StringIO, out.file).getvalue()
+    for part in (
+        "TLS: client certificates of quickfix.cfg are optional",
+        "192.0.2.7, 10.0.0.0/8",
+        "desk 38, optional",
+        "TRADER39, required",
+        "within 23:55-00:05 UTC",
+        "7 a second, 100 at once",
+        "Messages are not written down",
+    ):
+        assert part in said
 
 
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:

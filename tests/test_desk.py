@@ -15,12 +15,13 @@ from fixgw.core.reports import (
     Execution,
     MassCancelReport,
     OrderRefused,
+    OrderState,
     Outgoing,
     Report,
 )
 from fixgw.core.requests import ClientRequest
 from fixgw.engine import desk as desk_module
-from fixgw.engine.desk import Desk
+from fixgw.engine.desk import SHARED_FOR, SHARED_REPORTS, Desk
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Arrival, Command, Limits, Line
 from fixgw.fix import dictionary
@@ -63,6 +64,9 @@ class Door:
         """Begin anew."""
         self.next_out[session] = 1
         self.resets.append((session, epoch))
+
+    def log_out(self, session: str, why: str) -> None:
+        """Nobody is there to be told."""
 
     def take(self) -> list[Report]:
         """What was sent since the last call."""
@@ -235,6 +239,20 @@ def test_a_turn_sends_no_more_than_its_share(tmp_path: Path) -> None:
             break
     assert turns > 1
     bench.journal.close()
+
+
+def test_turns_are_short_while_others_ask(bench: Bench) -> None:
+    """An answer does not wait for hundreds of another session's reports, turn after turn."""
+    for place in range(600):
+        bench.ask("D", order(f"a{place}"))
+    assert len(bench.ask("q", mass("m1"))) == 500, "nobody else is there"
+    told = bench.ask("AF", ((584, "s"), (585, "7")), "TRADER39")
+    assert len(told) == SHARED_REPORTS
+    assert isinstance(told[0], OrderState), "and the answer goes first"
+    bench.desk.turn(bench.door, [], [], NOW + SHARED_FOR / 2)
+    assert len(bench.door.take()) == SHARED_REPORTS
+    bench.desk.turn(bench.door, [], [], NOW + SHARED_FOR)
+    assert len(bench.door.take()) == 601 - 500 - 2 * SHARED_REPORTS + 1
 
 
 def test_day_orders_expire_in_portions(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from fixgw.journal.fold import BUSY_SECONDS
 from tests.counterparty import Counterparty
+from tests.lone_engine import SECRET
 from tests.rig import Rig, wait_until
 from tests.wire import cancel, fresh
 
@@ -283,6 +284,7 @@ def test_the_disk_of_the_log_is_full(tmp_path: Path) -> None:
 def test_the_journal_is_damaged_where_nobody_has_looked(rig: Rig) -> None:
     """A start does not read everything; who asks for what is damaged makes the gateway stop."""
     client = Counterparty(rig.gateway.port, "TRADER39")
+    client.password = SECRET
     client.come_back()
     asked = cancel(fresh("c"), client.rest().cl_ord_id)
     client.send("F", *asked)

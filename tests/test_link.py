@@ -1,8 +1,10 @@
 """The link: frames on a Unix socket, bounded, and nobody else's."""
 
+import contextlib
 import socket
 import stat
 import struct
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,9 +12,12 @@ import pytest
 
 from fixgw.core.requests import FillOrder, OrderAnswer, TriggerOrder
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
-from fixgw.link import FRAME_MAX, LinkError, LinkServer, Reply, Said, call
+from fixgw.engine.turn import DisableSession, EdgeReport, EdgeSession, Status
+from fixgw.link import FRAME_MAX, LinkError, LinkServer, Question, Reply, Said, call
 from tests.gateway import Gateway
 from tests.wire import cancel, order
+
+START = datetime(2026, 3, 5, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -46,13 +51,18 @@ def test_the_socket_is_the_users_own(server: LinkServer, tmp_path: Path) -> None
     [
         FillOrder(1, Decimal("1.5"), Decimal(100)),
         TriggerOrder(7),
+        Status(),
+        DisableSession("TRADER37", "me"),
+        EdgeReport((EdgeSession("TRADER37", "127.0.0.1", "", START, 1, 2, 3, 4, 5),)),
         OrderAnswer(3, "no"),
         HoldCancels(),
         ReleaseCancels(),
         RefuseCancel(4, "too busy"),
     ],
 )
-def test_what_is_said_arrives_as_it_was_said(server: LinkServer, tmp_path: Path, said: Said) -> None:
+def test_what_is_said_arrives_as_it_was_said(
+    server: LinkServer, tmp_path: Path, said: Said | Question
+) -> None:
     """The link carries the same frozen requests that the journal stores."""
     import msgspec
 
@@ -67,6 +77,71 @@ def test_what_is_said_arrives_as_it_was_said(server: LinkServer, tmp_path: Path,
         answer(Reply(104, "unknown"))
         (length,) = struct.unpack(">I", peer.recv(4))
         assert msgspec.json.decode(peer.recv(length), type=Reply) == Reply(104, "unknown")
+    server.close()
+
+
+def test_a_slow_peer_is_waited_for_by_nobody(server: LinkServer, tmp_path: Path) -> None:
+    """An answer larger than the socket takes goes out as it is read; what was said behind it waits."""
+    huge = Reply(0, "x" * 5_000_000)
+    with connect(tmp_path) as slow, connect(tmp_path) as other:
+        server.take()
+        slow.sendall(frame(b'["HoldCancels"]') * 3)
+        [(_, answer)] = server.take()
+        answer(huge)
+        for _ in range(3):
+            assert server.take() == []
+        other.sendall(frame(b'["ReleaseCancels"]'))
+        [(said, answer)] = server.take()
+        assert said == ReleaseCancels()
+        answer(Reply())
+        received = b""
+        while len(received) < 5_000_000:
+            received += slow.recv(1_000_000)
+            if taken := server.take():
+                break
+        assert len(received) > 4_000_000
+        while not taken:
+            received += slow.recv(1_000_000)
+            taken = server.take()
+        assert taken[0][0] == HoldCancels()
+        assert b'"x' in received[:100]
+    server.close()
+
+
+def test_what_is_said_faster_than_it_is_answered_is_not_kept_without_bound(
+    server: LinkServer, tmp_path: Path
+) -> None:
+    """A whole frame or so; the rest stays with the peer."""
+    with connect(tmp_path) as hasty:
+        server.take()
+        hasty.setblocking(False)
+        many = frame(b'["HoldCancels"]') * 10_000
+        sent = 0
+        for _ in range(100):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sent += hasty.send(many)
+            assert len(server.take()) == 1
+        assert sent < FRAME_MAX + 2_000_000
+    server.close()
+
+
+def test_a_peer_that_goes_without_its_answer_is_forgotten(server: LinkServer, tmp_path: Path) -> None:
+    """Its answer may come later than its end, or be half sent by then."""
+    for _ in range(40):
+        with connect(tmp_path) as peer:
+            server.take()
+            peer.sendall(frame(b'["HoldCancels"]'))
+            [(_, answer)] = server.take()
+            answer(Reply(0, "x" * 1_000_000))
+        answer(Reply())
+        server.take()
+        server.take()
+        answer(Reply())
+    with connect(tmp_path) as peer:
+        server.take()
+        peer.sendall(frame(b'["HoldCancels"]'))
+        assert len(server.take()) == 1
     server.close()
 
 

@@ -9,6 +9,7 @@ import pytest
 from fixgw.engine.turn import ResetSession
 from fixgw.link import LinkError
 from tests.gateway import Gateway
+from tests.lone_engine import SECRET
 from tests.wire import Client, cancel, mass, order
 
 TRADER = "TRADER37"
@@ -18,7 +19,7 @@ TRADER = "TRADER37"
 def gateway(tmp_path: Path) -> Gateway:
     """An engine that does what the file `plan` says."""
     command = (sys.executable, "-m", "tests.faulty", "--plan", str(tmp_path / "plan"))
-    return Gateway(tmp_path / "data", command=command)
+    return Gateway(tmp_path / "data", command=command, password=SECRET)
 
 
 def plan(gateway: Gateway, what: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fixgw.cli import app
-from tests.gateway import Gateway, write_config
+from tests.gateway import Gateway, until, write_config
 from tests.wire import Client, Message, cancel, mass, order
 
 
@@ -214,15 +214,14 @@ def test_a_scheduled_reset_comes_once_a_day_at_its_time(tmp_path: Path) -> None:
 
 def test_a_scheduled_reset_that_was_missed_is_done_at_the_start(tmp_path: Path) -> None:
     """The gateway was down at the time: it begins anew before its port opens."""
-    at = soon(3)
+    at = soon(6)
     config = write_config(tmp_path / "config", ('reset_at = "never"', f"reset_at = {at:%H:%M:%S}"))
     gateway = Gateway(tmp_path / "data", config).start()
     trader = gateway.client("TRADER37")
     trader.send("D", *order("a1"))
     trader.expect("8|150=0|11=a1")
     gateway.kill()
-    while datetime.now(UTC) < at:
-        pass
+    until(lambda: datetime.now(UTC) >= at)
     gateway.start()
     recovered = [line for line in gateway.log_lines('"recovered"') if "TRADER37" in line][-1]
     assert re.search(r'"next_in":1,"next_out":1', recovered)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import ROOT, Gateway, is_running, until, write_config
+from fixgw.supervisor import reserve
+from tests.gateway import ROOT, Gateway, edit_session, free_port, is_running, until, write_config
+from tests.lone_engine import SECRET
 from tests.odd_engine import SHORT_SECONDS, SLOW_SECONDS
 from tests.wire import Client
 
@@ -80,6 +83,48 @@ def gateway_pid(gateway: Gateway) -> object:
     return events(gateway, "engine started")[0]["supervisor"]
 
 
+def test_an_edge_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    """It comes back with its port, and a client goes on with its own numbers; the engine notices nothing."""
+    with Gateway(tmp_path / "data") as gateway:
+        client = gateway.client("TRADER37")
+        resting = client.rest()
+        engine, edge = gateway.engine, gateway.edge
+        gateway.kill_edge()
+        gateway.until_edge_ready(edge)
+        goes_on(client)
+        client.send("H", (11, resting.cl_ord_id), (55, "BTC-USD"), (54, "1"))
+        client.expect(f"8|37={resting.order_id}|39=0")
+        assert gateway.engine == engine
+    ended, *_ = events(gateway, "edge ended", 2)
+    assert (ended["edge"], ended["signal"]) == (edge, "SIGKILL")
+    assert len(events(gateway, "engine started")) == 1
+
+
+def test_an_engine_that_is_killed_leaves_the_edge_as_it_is(tmp_path: Path) -> None:
+    """Its port stays open: a Logon that comes while there is no engine waits for it."""
+    with Gateway(tmp_path / "data") as gateway:
+        client, edge = gateway.client("TRADER37"), gateway.edge
+        client.rest()
+        gateway.kill_engine()
+        assert events(gateway, "engine ended")
+        goes_on(client)
+        gateway.until_ready()
+        assert gateway.edge == edge
+    assert len(events(gateway, "edge started")) == 1
+
+
+def test_both_are_killed_and_the_gateway_says_when_it_is_ready_again(tmp_path: Path) -> None:
+    """The ready line comes when both are there."""
+    with Gateway(tmp_path / "data") as gateway:
+        client, engine = gateway.client("TRADER37"), gateway.engine
+        client.rest()
+        os.kill(gateway.edge, signal.SIGKILL)
+        os.kill(engine, signal.SIGKILL)
+        gateway.until_ready()
+        assert gateway.engine != engine
+        goes_on(client)
+
+
 def test_a_crash_loop_is_given_up(odd: Odd) -> None:
     """The first restart comes at once, the next ones after longer and longer pauses; then it is over: 70."""
     gateway = odd("exit-3", ("crashes_max = 5", "crashes_max = 4"))
@@ -120,6 +165,22 @@ def test_a_stopped_engine_is_ended_and_started_again(odd: Odd) -> None:
         goes_on(client)
     assert events(gateway, "engine ended")[0]["signal"] == "SIGABRT"
     hang = events(gateway, "engine hangs")[0]
+    assert HANG_SECONDS <= float(str(hang["silent_seconds"])) < HANG_SECONDS + 1
+
+
+def test_a_stopped_edge_is_ended_and_started_again(odd: Odd) -> None:
+    """It says nothing for `hang_seconds`: then it goes the way of an engine that hangs."""
+    with odd("") as gateway:
+        client, engine, edge = gateway.client("TRADER37"), gateway.engine, gateway.edge
+        started = time.monotonic()
+        gateway.kill_edge(signal.SIGSTOP)
+        since_last_beat = 1
+        assert HANG_SECONDS - since_last_beat <= time.monotonic() - started < HANG_SECONDS + MORE_SECONDS
+        gateway.until_edge_ready(edge)
+        goes_on(client)
+        assert gateway.engine == engine
+    assert events(gateway, "edge ended")[0]["signal"] == "SIGABRT"
+    hang = events(gateway, "edge hangs")[0]
     assert HANG_SECONDS <= float(str(hang["silent_seconds"])) < HANG_SECONDS + 1
 
 
@@ -238,6 +299,150 @@ def test_an_engine_that_does_not_stop_is_ended(odd: Odd) -> None:
     assert len(events(gateway, "engine started")) == 1
 
 
+# a new configuration
+
+
+def reread(gateway: Gateway, *edits: tuple[str, str]) -> None:
+    """Make the edits to the reference configuration, have the gateway read it, and wait until it has."""
+    before = len(events(gateway, "configuration read again", 0))
+    write_config(gateway.config.parent, *edits)
+    hang_up(gateway)
+    assert len(events(gateway, "configuration read again", before + 1)) == before + 1
+
+
+def hang_up(gateway: Gateway) -> None:
+    assert gateway.process is not None
+    gateway.process.send_signal(signal.SIGHUP)
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Gateway:
+    """A gateway whose configuration can be changed."""
+    return Gateway(tmp_path / "data", write_config(tmp_path / "config"))
+
+
+def test_a_reload_touches_no_process(edited: Gateway) -> None:
+    """What can change while all runs is passed on; the connections stay."""
+    with edited as gateway:
+        client, engine, edge = gateway.client("TRADER37"), gateway.engine, gateway.edge
+        reread(gateway, ("reports_per_turn = 500", "reports_per_turn = 50"))
+        reread(gateway)
+        client.rest()
+        assert (gateway.engine, gateway.edge) == (engine, edge)
+    assert [line["changes"] for line in events(gateway, "configuration read again")] == [1, 1]
+
+
+def test_mistakes_are_said_and_the_old_configuration_stays(edited: Gateway) -> None:
+    """Each problem has a line; the next good file is taken."""
+    with edited as gateway:
+        client = gateway.client("TRADER37")
+        write_config(
+            gateway.config.parent, ("hang_seconds = 30", "hang_seconds = 0"), ("port = 8080", "port = -1")
+        )
+        hang_up(gateway)
+        problems = [str(line["problem"]) for line in events(gateway, "configuration refused", 2)]
+        assert any("[supervisor] hang_seconds" in problem for problem in problems)
+        assert any("[api] port" in problem for problem in problems)
+        reread(gateway)
+        client.rest()
+    assert len(events(gateway, "engine started")) == len(events(gateway, "edge started")) == 1
+
+
+def test_the_engine_restarts_cleanly_for_what_it_cannot_change(edited: Gateway) -> None:
+    """Clients are logged out, and come back to the new configuration; no crash is counted."""
+    with edited as gateway:
+        client, engine, edge = gateway.client("TRADER37"), gateway.engine, gateway.edge
+        reread(gateway, edit_session("READER50", "reset_at = 01:00:00"))
+        logout = client.next()
+        assert (logout.type, "stopping" in logout[58]) == ("5", True)
+        client.send("5")
+        gateway.until_ready()
+        goes_on(client)
+        assert gateway.engine != engine
+        assert gateway.edge == edge
+    restart = events(gateway, "engine restarts for a new configuration")[0]
+    assert restart["changed"] == ["[[session]] READER50 reset_at"]
+    assert [line["code"] for line in events(gateway, "engine ended", 2)] == [0, 0]
+    assert not events(gateway, "engine restarts", 0)
+
+
+def test_what_needs_a_new_start_is_said_and_left(edited: Gateway) -> None:
+    """As often as it is asked for."""
+    with edited as gateway:
+        client, other = gateway.client("TRADER37"), free_port()
+        for _ in range(2):
+            reread(gateway, ("\nport = 9878", f"\nport = {other}"))
+        assert events(gateway, "configuration needs a new start", 2)[1]["changed"] == ["[fix] port"]
+        client.rest()
+
+
+def test_a_new_configuration_comes_while_the_engine_starts(odd: Odd) -> None:
+    """It is not ended by the signal, but gets it when it is ready; or is started anew."""
+    gateway = odd("slow")
+    hang = ("hang_seconds = 30", f"hang_seconds = {HANG_SECONDS}")
+    launched(gateway)
+    reread(gateway, hang, ("reports_per_turn = 500", "reports_per_turn = 50"))
+    reread(gateway, hang, ("reports_per_turn = 500", "reports_per_turn = 50"), ('"full"', '"normal"'))
+    gateway.until_ready()
+    gateway.client("TRADER37").rest()
+    assert gateway.stop() == 0
+    assert [line.get("signal") for line in events(gateway, "engine ended", 2)] == ["SIGTERM", None]
+    assert not events(gateway, "engine restarts", 0)
+
+
+# the ports
+
+
+def test_a_port_that_is_taken_is_said_and_ends_both(tmp_path: Path) -> None:
+    """Exit code 69, at once, and no engine is left."""
+    gateway = Gateway(tmp_path / "data")
+    with socket.create_server(("127.0.0.1", gateway.port)):
+        gateway.launch()
+        assert gateway.ended() == 69
+    assert f"fixgw: cannot open the FIX port {gateway.port} on 127.0.0.1" in gateway.log.read_text()
+    assert not is_running(int(str(events(gateway, "engine started")[0]["engine"])))
+
+
+def test_an_engine_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    """Exit code 69, and nothing was started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = write_config(tmp_path / "config", ("engine_port = 0", f"engine_port = {port}"))
+        gateway = Gateway(tmp_path / "data", config)
+        gateway.launch()
+        assert gateway.ended() == 69
+    assert f"fixgw: [fix] engine_port {port} cannot be had" in gateway.log.read_text()
+    assert not events(gateway, "engine started", 0)
+
+
+def test_the_engines_port_is_kept_for_it(tmp_path: Path) -> None:
+    """While it is reserved QuickFIX can open it, in one life after another, and nobody is given it."""
+    with reserve(0) as reserved:
+        command = (sys.executable, "-m", "tests.lone_engine")
+        gateway = Gateway(tmp_path / "data", command=command, password=SECRET)
+        gateway.port = reserved.getsockname()[1]
+        for _ in range(2):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", gateway.port))
+            with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+                stranger.bind(("127.0.0.1", gateway.port))
+            gateway.start()
+            gateway.client("TRADER37").rest()
+            gateway.kill()
+
+
+def test_the_engines_port_is_one_that_the_configuration_says(tmp_path: Path) -> None:
+    """For those who want to name it in a firewall."""
+    port = free_port()
+    config = write_config(tmp_path / "config", ("engine_port = 0", f"engine_port = {port}"))
+    with Gateway(tmp_path / "data", config) as gateway:
+        gateway.client("TRADER37").rest()
+        assert events(gateway, "ready")[0]["engine_port"] == port
+        client = Client(port, "TRADER38")
+        assert client.logon((141, "Y"))[58] == "Rejected Logon Attempt: Logon refused"
+        client.close()
+
+
 # nothing stays behind
 
 
@@ -285,8 +490,9 @@ def test_an_engine_sees_by_itself_that_the_supervisor_is_gone(odd: Odd) -> None:
     ],
 )
 def test_an_engine_does_not_start_alone(tmp_path: Path, said: str, why: str) -> None:
-    """`fixgw engine` is for the supervisor only."""
-    command = [sys.executable, "-m", "fixgw", "engine", "--data", str(tmp_path / "data")]
+    """It is for the supervisor only."""
+    command = [sys.executable, "-m", "fixgw.engine", f"--config={ROOT / 'config' / 'gateway.toml'}"]
+    command += [f"--data={tmp_path / 'data'}", "--fix-port=1", "--engine-port=2", "--api-port=3"]
     found = subprocess.run(
         command, input=said, capture_output=True, text=True, timeout=20, cwd=ROOT, check=False
     )
@@ -296,19 +502,14 @@ def test_an_engine_does_not_start_alone(tmp_path: Path, said: str, why: str) -> 
 
 
 def test_the_secret_is_nowhere_to_be_read(tmp_path: Path) -> None:
-    """Not on the engine's command line, and not in its environment."""
+    """Not on the command line of a child, and not in its environment."""
     environment = {"MARK": "its value"}
     with Gateway(tmp_path / "data", env=environment) as gateway:
-        process = Path(f"/proc/{gateway.engine}")
-        words = (process / "cmdline").read_bytes().decode().rstrip("\0").split("\0")
-        given = [
-            "--config",
-            str(gateway.config),
-            "--data",
-            str(gateway.data),
-            "--fix-port",
-            str(gateway.port),
-        ]
-        assert words[words.index("engine") + 1 :] == given
-        names = {entry.partition("=")[0] for entry in (process / "environ").read_text().split("\0")}
-        assert names - {""} <= {*os.environ, *environment}
+        for pid in (gateway.engine, gateway.edge):
+            process = Path(f"/proc/{pid}")
+            words = (process / "cmdline").read_bytes().decode().rstrip("\0").split("\0")
+            flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+            ports = ["--fix-port", "--engine-port"] + ["--api-port"] * (pid == gateway.engine)
+            assert flags == ["--config", "--data", *ports]
+            names = {entry.partition("=")[0] for entry in (process / "environ").read_text().split("\0")}
+            assert names - {""} <= {*os.environ, *environment}

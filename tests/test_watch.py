@@ -36,12 +36,12 @@ class Alone:
         command = [
             sys.executable,
             "-m",
-            "fixgw",
-            "engine",
-            "--data",
-            str(self.data),
-            "--fix-port",
-            str(self.port),
+            "fixgw.engine",
+            f"--config={ROOT / 'config' / 'gateway.toml'}",
+            f"--data={self.data}",
+            f"--fix-port={self.port}",
+            f"--engine-port={self.port}",
+            "--api-port=0",
         ]
         with self.log.open("w") as log:
             process = subprocess.Popen(

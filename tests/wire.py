@@ -100,6 +100,7 @@ class Client:
         self.sent = 1
         self.expected = 1
         self.history: dict[int, tuple[str, tuple[tuple[int, object], ...], str]] = {}
+        self.address = "127.0.0.1"  # its own; QuickFIX takes connections from no other
         self.wants_old = False  # what an earlier test left undelivered comes with PossResend(97)=Y
         self._asked_from = 0
         self._socket: socket.socket | None = None
@@ -108,7 +109,9 @@ class Client:
         """Connect, without a Logon."""
         self.close()
         self._asked_from = 0
-        self._socket = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        self._socket = socket.create_connection(
+            ("127.0.0.1", self.port), timeout=PATIENCE, source_address=(self.address, 0)
+        )
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._parser = simplefix.FixParser()
 

@@ -1,11 +1,13 @@
 """The benchmark: fixgw beside a bare QuickFIX acceptor, in one run, with one client. Prints tables.
 
-Contestants, each in a process of its own: (a) bare QuickFIX in Python under `start()`, (b) the same under
-`poll()`, (c) fixgw with `journal.sync = "normal"`, (d) with "full". The rounds are interleaved, and a ratio
-is the median of the rounds' ratios, because the machine is shared: what matters is who is faster beside whom.
+Contestants, each in processes of its own: (a) bare QuickFIX in Python under `start()`, (b) the same under
+`poll()`, (c) fixgw's engine with `journal.sync = "normal"`, (d) with "full", (e) as (c) through the edge,
+which is what clients meet, (f) the same over TLS. The rounds are interleaved, and a ratio is the median of
+the rounds' ratios, because the machine is shared: what matters is who is faster beside whom.
 """
 
 import argparse
+import ssl
 import statistics
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +26,9 @@ sys.path.insert(0, str(ROOT))  # so that the parts of the benchmark find each ot
 
 from rich.console import Console
 from rich.table import Table
+from tests.lone_engine import SECRET
 
+from fixgw import certificates
 from fixgw.core.book import OrderBook
 from fixgw.core.order import Order, OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.selector import CancelSelector
@@ -36,22 +41,24 @@ ORDERS = 20_000
 MASS = 10_000
 RESTING = 200_000
 
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running contestant; `pid` is the process that does the work."""
+    """A running contestant; `pid` is the process that does the work, `context` is for TLS."""
 
     pid: int
     port: int
     bare: bool
+    password: str = ""
+    context: ssl.SSLContext | None = None
 
     def log_on(self) -> client.Session:
         """The one client that all contestants face."""
         if self.bare:
             return client.log_on(self.port, "TRADER37", "FIXGW")
-        return client.log_on(self.port, "TRADER37", "FIXGW", "TRADER37", "trader37-demo")
+        return client.log_on(self.port, "TRADER37", "FIXGW", "TRADER37", self.password, context=self.context)
 
     def resident_bytes(self) -> int:
         """What the process holds in memory."""
@@ -68,32 +75,50 @@ def bare(mode: str) -> Iterator[Server]:
         process.terminate()
 
 
+class Door(StrEnum):
+    """The port of fixgw that the client connects to."""
+
+    ENGINE = "the engine's own"
+    PLAIN = "the edge's"
+    TLS = "the edge's, with TLS"
+
+
 @contextmanager
-def gateway(sync: str) -> Iterator[Server]:
+def gateway(sync: str, door: Door = Door.ENGINE) -> Iterator[Server]:
     """fixgw with the reference configuration but for `journal.sync`, on a directory of its own."""
     with (
         tempfile.TemporaryDirectory(prefix="fixgw-bench-") as directory,
-        gateway_in(Path(directory), sync) as one,
+        gateway_in(Path(directory), sync, door) as one,
     ):
         yield one
 
 
 @contextmanager
-def gateway_in(root: Path, sync: str) -> Iterator[Server]:
+def gateway_in(root: Path, sync: str, door: Door = Door.ENGINE) -> Iterator[Server]:
     """The same on the data directory `root`/data; its log is `root`/log. Raises RuntimeError with the log."""
-    toml = (ROOT / "config" / "gateway.toml").read_text()
-    (root / "gateway.toml").write_text(toml.replace('sync = "full"', f'sync = "{sync}"'))
+    toml = (ROOT / "config" / "gateway.toml").read_text().replace('sync = "full"', f'sync = "{sync}"')
+    context = None
+    if door is Door.TLS:
+        certificates.make(root / "tls", [], [], datetime.now(UTC))
+        toml = toml.replace(
+            '\ncertificate = ""\nkey = ""', '\ncertificate = "tls/server.pem"\nkey = "tls/server.key"'
+        )
+        context = ssl.create_default_context(cafile=str(root / "tls" / "ca.pem"))
+    (root / "gateway.toml").write_text(toml)
     cfg = (ROOT / "config" / "quickfix.cfg").read_text()
     (root / "quickfix.cfg").write_text(cfg.replace("../spec/", f"{ROOT}/spec/"))
     port = free_port()
-    command = [sys.executable, "-m", "fixgw", "serve", "--config", str(root / "gateway.toml")]
+    module, password = (
+        ("fixgw", "trader37-demo") if door is not Door.ENGINE else ("tests.lone_engine", SECRET)
+    )
+    command = [sys.executable, "-m", module, "serve", "--config", str(root / "gateway.toml")]
     command += ["--data", str(root / "data"), "--fix-port", str(port)]
     with (root / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT)
     with process:
         if process.stdout is None or not process.stdout.readline():
             raise RuntimeError((root / "log").read_text())
-        yield Server(int((root / "data" / "lock").read_text()), port, False)
+        yield Server(int((root / "data" / "lock").read_text()), port, False, password, context)
         process.terminate()
 
 
@@ -102,6 +127,8 @@ CONTESTANTS: dict[str, Callable[[], AbstractContextManager[Server]]] = {
     "(b) bare, poll()": lambda: bare("poll"),
     "(c) fixgw, normal": lambda: gateway("normal"),
     "(d) fixgw, full": lambda: gateway("full"),
+    "(e) as (c), through the edge": lambda: gateway("normal", Door.PLAIN),
+    "(f) as (c), edge and TLS": lambda: gateway("normal", Door.TLS),
 }
 
 
@@ -130,25 +157,42 @@ def requests(rounds: int, orders: int) -> None:
             rates[name].append(rate)
             trips[name].append(trip)
     table = Table(title=f"{orders:,} F on resting orders, one session, {rounds} rounds", title_justify="left")
-    for column in ("", "requests/s", "of (a)", "of (b)", "median round trip", "of (b)"):
+    for column in (
+        "",
+        "requests/s",
+        "of (a)",
+        "of (b)",
+        "of (c)",
+        "median round trip",
+        "of (b)",
+        "above (c)",
+    ):
         table.add_column(column, justify="right" if column else "left")
-    a, b, *_ = CONTESTANTS
+    a, b, c, *_ = CONTESTANTS
     for name in CONTESTANTS:
         table.add_row(
             name,
             f"{statistics.median(rates[name]):,.0f}",
             f"{ratio(rates[name], rates[a]):.2f}",
             f"{ratio(rates[name], rates[b]):.2f}",
+            f"{ratio(rates[name], rates[c]):.2f}",
             f"{statistics.median(trips[name]):,.0f} us",
             f"{ratio(trips[name], trips[b]):.2f}",
+            f"{difference(trips[name], trips[c]):+,.0f} us",
         )
     out.print(table)
-    out.print("to reach: (c) 0.90 of (a), 0.65 of (b), round trip 2.00 of (b)\n")
+    out.print("to reach: (c) 0.90 of (a), 0.65 of (b), round trip 2.00 of (b)")
+    out.print("          (e) and (f) 0.90 of (c), (e) round trip at most 100 us above (c)\n")
 
 
 def ratio(ones: Sequence[float], others: Sequence[float]) -> float:
     """The median of the rounds' ratios."""
     return statistics.median(one / other for one, other in zip(ones, others, strict=True))
+
+
+def difference(ones: Sequence[float], others: Sequence[float]) -> float:
+    """The median of the rounds' differences."""
+    return statistics.median(one - other for one, other in zip(ones, others, strict=True))
 
 
 def mass_cancel(rounds: int, orders: int) -> None:

@@ -9,6 +9,7 @@ import argparse
 import json
 import select
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -190,13 +191,18 @@ def log_on(
     reset: bool = True,
     next_seq_num: int = 1,
     host: str = "127.0.0.1",
+    context: ssl.SSLContext | None = None,
 ) -> Session:
     """Connect and log on; heartbeat in seconds; without `reset`, `next_seq_num` is the Logon's MsgSeqNum.
+
+    With a `context` the connection is TLS.
 
     Raises UnexpectedAnswerError when the answer is not a Logon, ConnectionError when there is none.
     """
     connection = socket.create_connection((host, port), timeout=TIMEOUT_SECONDS)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if context is not None:
+        connection = context.wrap_socket(connection, server_hostname=host)
     session = Session(connection, sender, target, next_seq_num)
     fields: list[tuple[int, object]] = [(98, 0), (108, heartbeat)]
     if reset:

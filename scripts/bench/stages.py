@@ -33,6 +33,7 @@ from scripts.bench.bare import free_port
 
 MESSAGES = 20_000
 WARM_UP = 1_000
+SECRET = "known-to-the-client"
 
 STAGES: tuple[tuple[str, object, str], ...] = (
     ("QuickFIX reads, parses, validates, calls back", quickfix.SocketAcceptor, "poll"),
@@ -92,8 +93,8 @@ def main() -> None:
         with (root / "log").open("w") as log:
             lines = configure("json", "info", log)
             port = free_port()
-            gateway = Gateway(configuration.load(root / "gateway.toml"), root / "data", port, lines)
-            loop = Watched(gateway.desk, gateway.acceptor, gateway.link, gateway.clock)
+            gateway = Gateway(configuration.load(root / "gateway.toml"), root / "data", port, SECRET, lines)
+            loop = Watched(gateway.desk, gateway.acceptor, gateway.link, gateway.clock, gateway.overview)
             loop.client = start_client(port)
             loop.run(lines.flush)
             gateway.close()
@@ -105,7 +106,7 @@ def main() -> None:
 def start_client(port: int) -> "subprocess.Popen[str]":
     """The load client: enters the orders, then cancels them."""
     command = [sys.executable, str(ROOT / "scripts" / "bench" / "client.py"), "--port", str(port)]
-    command += ["--username", "TRADER37", "--password", "trader37-demo", "--enter"]
+    command += ["--username", "TRADER37", "--password", SECRET, "--enter"]
     command += ["--messages", str(MESSAGES), "--warm-up", str(WARM_UP)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 

@@ -52,10 +52,12 @@ class Engine:
 
     `seen` counts all messages received, `again` those of them that came with PossDupFlag(43)=Y. `echoed` is
     what the last answer to a TestRequest said. A Logout(5) is a fault unless `is_stop_expected`.
+    `password` is by default that of the reference configuration.
     """
 
     def __init__(self, name: str, on_report: OnReport, on_fault: OnFault) -> None:
         self.name = name
+        self.password = f"{name.lower()}-demo"
         self.next_out = self.expected = 1
         self.is_up = False
         self.is_stop_expected = False
@@ -92,7 +94,7 @@ class Engine:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=CONNECT_SECONDS)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        credentials = [(553, self.name), (554, f"{self.name.lower()}-demo")]
+        credentials = [(553, self.name), (554, self.password)]
         self._say("A", [(98, 0), (108, HEARTBEAT_SECONDS), *credentials])
 
     def close(self) -> None:

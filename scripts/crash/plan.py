@@ -45,6 +45,15 @@ class Moment(StrEnum):
     LOGON = "clients logging on and fetching what they missed"
 
 
+class Victim(StrEnum):
+    """Which processes are killed; the supervisor starts its children again."""
+
+    GATEWAY = "all processes"
+    EDGE = "the edge"
+    ENGINE = "the engine"
+    CHILDREN = "edge and engine"
+
+
 @dataclass(frozen=True)
 class Ask:
     """A request for a session to send."""
@@ -75,12 +84,12 @@ class Start:
 class Round:
     """`before` is asked and answered first, then `asks` is under way at the kill.
 
-    The kill comes when `share` of the outcomes or final reports has come, or `seconds` after the first
-    request if that is given; and then `pause` seconds later, or `stop_seconds` after a SIGTERM. `away` loses
-    its connection at `away_share`, `offline` is asked while no gateway runs, `starts` are the starts that
-    are killed too, `refused` are those orders of `before` whose cancel the venue is to refuse, `releases`
-    says that it is about to answer the pending ones. `settles` and `compares` say whether to wait for
-    everything at the end, and to compare with the OMS.
+    The kill, of `victim`, comes when `share` of the outcomes or final reports has come, or `seconds`
+    after the first request if that is given; and then `pause` seconds later, or `stop_seconds` after a
+    SIGTERM. `away` loses its connection at `away_share`, `offline` is asked while nobody is connected,
+    `starts` are the starts that are killed too, `refused` are those orders of `before` whose cancel the
+    venue is to refuse, `releases` says that it is about to answer the pending ones. `settles` and
+    `compares` say whether to wait for everything at the end, and to compare with the OMS.
     """
 
     moment: Moment
@@ -98,6 +107,7 @@ class Round:
     stop_seconds: float | None = None
     settles: bool = True
     compares: bool = False
+    victim: Victim = Victim.GATEWAY
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,8 @@ class _Resting:
     side: str
     qty: int = field(compare=False)
 
+
+_VICTIMS = ((Victim.GATEWAY, 7), (Victim.EDGE, 3), (Victim.ENGINE, 3), (Victim.CHILDREN, 2))
 
 _KINDS = (
     (Moment.IN_FLIGHT, 10),
@@ -159,7 +171,10 @@ class Plan:
                 made.releases = draw.random() < 0.5
         if draw.random() < 0.5:
             made.offline = self._mix(draw.randrange(60))
-        made.starts = [self._killed_start() for _ in range(draw.choice((0, 0, 0, 1, 1, 2)))]
+        if made.stop_seconds is None:
+            made.victim = draw.choices([one for one, _ in _VICTIMS], [share for _, share in _VICTIMS])[0]
+        if made.victim is Victim.GATEWAY:
+            made.starts = [self._killed_start() for _ in range(draw.choice((0, 0, 0, 1, 1, 2)))]
         if len(self._resting) > ORDERS_MAX:
             made.offline = [*made.offline, self._mass_cancel(OPERATOR)]
         made.settles = draw.random() < 0.6

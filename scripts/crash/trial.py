@@ -1,5 +1,6 @@
 """A gateway that can be killed at any moment, the clients that face it, and one loop that serves them all."""
 
+import os
 import select
 import signal
 import subprocess
@@ -10,11 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.gateway import Gateway, write_config
+from tests.lone_engine import SECRET
 
 from fixgw.link import LinkError, Said
 from scripts.bench.client import utc_now
 from scripts.crash.engine import Engine
-from scripts.crash.plan import OPERATOR, Ask
+from scripts.crash.plan import OPERATOR, Ask, Victim
 from scripts.crash.record import Record
 
 PATIENCE_SECONDS = 30.0  # what has not come by then is lost
@@ -36,7 +38,8 @@ class GatewayDiedError(Exception):
 class Trial:
     """The gateway on a directory of its own, the engines of `sessions`, and the record of what they see.
 
-    `edits` are made to the reference configuration; `module` is what is run as the gateway.
+    `edits` are made to the reference configuration; `module` is what is run as the gateway, `fixgw` or an
+    engine alone.
     """
 
     def __init__(
@@ -46,9 +49,13 @@ class Trial:
         config = write_config(directory / "config", *edits)
         self.gateway = Gateway(directory / "data", config, command=(sys.executable, "-m", module))
         self.engines = {name: Engine(name, self.record.told, self.record.fault) for name in sessions}
+        self._passwords = {name: engine.password for name, engine in self.engines.items()}
+        if module != "fixgw":
+            self._passwords = dict.fromkeys(self.engines, SECRET)
         self.start_seconds = 1.0
         self._shim = directory / "kill_at.so"
         self._words = 0
+        self._edge_killed = 0
 
     def spawn(self) -> None:
         """Start the gateway, and wait for nothing."""
@@ -64,6 +71,7 @@ class Trial:
             source = Path(__file__).with_name("kill_at.c")
             subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", self._shim, source, "-ldl"], check=True)
         supervised, self.gateway.command = self.gateway.command, LONE_ENGINE
+        passwords, self._passwords = self._passwords, dict.fromkeys(self.engines, SECRET)
         with suppress(AssertionError):
             self.gateway.launch(LD_PRELOAD=str(self._shim), FIXGW_KILL_AT=str(write))
             self.gateway.until_ready()
@@ -71,6 +79,7 @@ class Trial:
         started = self.gateway.process
         assert started is not None
         self.connect()
+        self._passwords = passwords
         self.pump(lambda: self.is_up or started.poll() is not None, PATIENCE_SECONDS)
         self.ask(asks)
         if not self.pump(lambda: self.record.is_quiet or started.poll() is not None, DIE_SECONDS):
@@ -90,12 +99,31 @@ class Trial:
             raise GatewayDiedError(str(error)) from error
         self.start_seconds = time.monotonic() - started
 
-    def kill(self) -> None:
+    def kill(self, victim: Victim = Victim.GATEWAY) -> None:
         """kill -9; what the gateway had sent until then is still read. Raises GatewayDiedError."""
         if self.gateway.process is None or self.gateway.process.poll() is not None:
             raise GatewayDiedError(f"the gateway had ended by itself\n{self.log_lines()}")
-        self.gateway.kill()
+        if victim is Victim.GATEWAY:
+            self.gateway.kill()
+        if victim in (Victim.EDGE, Victim.CHILDREN):
+            self._edge_killed = self.gateway.edge
+            os.kill(self._edge_killed, signal.SIGKILL)
+        if victim in (Victim.ENGINE, Victim.CHILDREN):
+            self.gateway.kill_engine()
         self._read_to_end()
+
+    def recover(self, victim: Victim) -> None:
+        """Start what was killed, or wait until the supervisor has. Raises GatewayDiedError."""
+        if victim is Victim.GATEWAY:
+            self.start()
+            return
+        try:
+            if victim is not Victim.EDGE:
+                self.gateway.until_ready()
+            if victim is not Victim.ENGINE:
+                self.gateway.until_edge_ready(self._edge_killed)
+        except AssertionError as error:
+            raise GatewayDiedError(f"{error}\n{self.log_lines()}") from error
 
     def stop(self, kill_after: float | None = None) -> None:
         """A clean stop, the clients answering the Logouts; kill -9 after that many seconds if it is given.
@@ -132,6 +160,7 @@ class Trial:
         """Connect every engine that is not, and send its Logon."""
         for engine in self.engines.values():
             if not engine.is_connected:
+                engine.password = self._passwords[engine.name]
                 with suppress(OSError):  # then the gateway died just now, or `log_on` will find out
                     engine.connect(self.gateway.port)
 

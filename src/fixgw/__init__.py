@@ -1,5 +1,3 @@
 """fixgw: a FIX 4.4 gateway that translates cancels."""
 
-from importlib.metadata import version
-
-__version__ = version("fixgw")
+__version__ = "0.1.0"

@@ -4,22 +4,25 @@ import os
 import selectors
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-READ_MAX = 65_536  # bytes read at one time; a child says one line
+READ_MAX = 65_536  # bytes read at one time; a child says a short line a second at most
 
 
 class Child:
     """A process of its own session, so that Ctrl-C reaches the supervisor alone.
 
-    Its standard input ends when the supervisor does, its standard output is read here, and its standard error
-    is the supervisor's own.
+    Its standard input ends when the supervisor does, its standard error is the supervisor's own, and each
+    whole line of its standard output is given to `on_line`. The selector's keys have what to call as `data`.
     """
 
-    def __init__(self, command: Sequence[str], selector: selectors.BaseSelector) -> None:
+    def __init__(
+        self, command: Sequence[str], selector: selectors.BaseSelector, on_line: Callable[[bytes], None]
+    ) -> None:
         self._command = command
         self._selector = selector
+        self._on_line = on_line
         self._process: subprocess.Popen[bytes] | None = None
         self._said = b""
 
@@ -28,28 +31,34 @@ class Child:
         """Its process id; 0 when there is none."""
         return 0 if self._process is None else self._process.pid
 
-    def start(self, told: bytes) -> None:
-        """Start it, and tell it one line. Raises OSError."""
+    def start(self, told: Iterable[bytes]) -> None:
+        """Start it, and tell it some lines. Raises OSError."""
         self._said = b""
         self._process = subprocess.Popen(  # noqa: S603
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
         )
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("both were asked for")
-        self._selector.register(self._process.stdout, selectors.EVENT_READ)
-        with suppress(BrokenPipeError):  # it has ended already, which is seen by its exit code
-            self._process.stdin.write(told + b"\n")
+        self._selector.register(self._process.stdout, selectors.EVENT_READ, self._read)
+        for line in told:
+            self.tell(line)
 
-    def lines(self) -> list[bytes]:
-        """What it has said since the last call, in whole lines; to be called when the selector says so."""
+    def tell(self, line: bytes) -> None:
+        """Tell it a line, if it still runs."""
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # it has ended already, which is seen by its exit code
+                self._process.stdin.write(line + b"\n")
+
+    def _read(self) -> None:
         if self._process is None or self._process.stdout is None or self._process.stdout.closed:
-            return []
+            return
         said = os.read(self._process.stdout.fileno(), READ_MAX)
         if not said:
             self._selector.unregister(self._process.stdout)
             self._process.stdout.close()
         *whole, self._said = (self._said + said).split(b"\n")
-        return whole
+        for line in whole:
+            self._on_line(line)
 
     def exit_code(self) -> int | None:
         """Its exit code, negative for the signal that ended it; None while it runs."""

@@ -1,25 +1,31 @@
 """The command line."""
 
+import getpass
+import os
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 
-from fixgw import __version__, supervised, supervisor
+from fixgw import __version__, supervisor
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
+from fixgw.edge import wireline
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
-from fixgw.engine.turn import ResetSession
+from fixgw.engine.turn import DisableSession, EnableSession, LogoutSession, ResetSession, Status
 from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
 from fixgw.explain import explain
 from fixgw.fix import decode as decoding
 from fixgw.fix import dictionary
-from fixgw.fix.credentials import hash_password
 from fixgw.journal_commands import journal
 from fixgw.link import LinkError, Said, call
+from fixgw.passwords import hash_password
+from fixgw.status_command import show
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="A FIX 4.4 gateway that translates cancels."
@@ -41,9 +47,9 @@ Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the
 DEFAULT_CONFIG = Path("config/gateway.toml")
 
 
-def _load(path: Path) -> Config:
+def _load(path: Path, *, find_examples: bool = True) -> Config:
     try:
-        return load(path)
+        return load(path, find_examples=find_examples)
     except ConfigError as error:
         for problem in error.problems:
             err.print(f"[red]error[/red] {_plain(problem)}")
@@ -60,40 +66,14 @@ def _plain(text: str) -> str:
 def serve(
     config: ConfigFile = DEFAULT_CONFIG, data: DataDir = None, fix_port: Port = None, api_port: Port = None
 ) -> None:
-    """Run the gateway until SIGINT or SIGTERM: the engine, and the supervisor that watches it."""
+    """Run the gateway until SIGINT or SIGTERM: the engine, the edge, and the supervisor that watches both."""
     settings = _load(config)
-    given = {"--config": config, "--data": data, "--fix-port": fix_port, "--api-port": api_port}
-    options = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
     raise typer.Exit(
         supervisor.supervise(
-            settings,
-            [*supervisor.ENGINE, *options],
-            fix_port=settings.fix.port if fix_port is None else fix_port,
-        )
-    )
-
-
-@app.command(hidden=True)
-def engine(
-    config: ConfigFile = DEFAULT_CONFIG, data: DataDir = None, fix_port: Port = None, api_port: Port = None
-) -> None:
-    """Run the engine alone: what `serve` starts, and nobody else can."""
-    try:
-        told = supervised.begin()
-    except supervised.SupervisionError as error:
-        err.print(_plain(str(error)))
-        raise typer.Exit(EXIT_REFUSED) from None
-    from fixgw.server import serve as run  # QuickFIX is loaded only where it is needed
-
-    settings = _load(config)
-    raise typer.Exit(
-        run(
             settings,
             data=settings.data if data is None else data.resolve(),
             fix_port=settings.fix.port if fix_port is None else fix_port,
             api_port=settings.api.port if api_port is None else api_port,
-            watch_secret=told.secret,
-            is_orphan=supervised.is_orphan,
         )
     )
 
@@ -118,21 +98,50 @@ def passwd() -> None:
 
 
 @app.command()
+def certificates(
+    directory: Annotated[Path, typer.Option(help="Where the files go; made if it is not there.")],
+    host: Annotated[
+        list[str] | None, typer.Option(help="A name or address that clients connect to, besides loopback.")
+    ] = None,
+    client: Annotated[
+        list[str] | None, typer.Option(help="A client that gets a certificate, by its CompID.")
+    ] = None,
+) -> None:
+    """Make certificates for tests: a CA's, the gateway's, and clients'. Writes over nothing."""
+    from fixgw import certificates as maker  # cryptography takes a while to load
+
+    clients = client or []
+    try:
+        made = maker.make(directory, host or [], clients, datetime.now(UTC))
+    except (maker.CertificatesError, OSError) as error:
+        err.print(_plain(str(error)))
+        raise typer.Exit(EXIT_REFUSED) from None
+    for path, purpose in made:
+        print(f"{path}: {purpose}")  # noqa: T201
+    print(f"\nFor the configuration:\n\n{maker.configuration(directory, clients)}")  # noqa: T201
+
+
+@app.command()
 def decode(
     messages: Annotated[
         list[str] | None, typer.Argument(help="Raw messages (SOH, | or ^A between fields); else stdin.")
     ] = None,
     short: Annotated[bool, typer.Option("--short", help="One line for each message.")] = False,
 ) -> None:
-    """Show raw FIX messages, or log lines that hold them, with field and enum names. No password is shown."""
+    """Show raw FIX messages, or log lines that hold them, with field and enum names. No password is shown.
+
+    Lines of the wire log keep their time and direction.
+    """
     names = dictionary.load()
     for line in messages if messages else sys.stdin:
-        raw = decoding.find_message(line)
+        wire = wireline.read(line)
+        raw = decoding.find_message(line) if wire is None else wire.message.decode("utf-8", "surrogateescape")
         if raw is None:
             print(decoding.redact(line.rstrip("\n")))  # noqa: T201
             continue
         decoded = decoding.decode(raw, names)
-        print(decoding.one_line(decoded) if short else decoding.table(decoded))  # noqa: T201
+        begin = "" if wire is None else f"{wire.at} {wire.direction:3} "
+        print(begin + (decoding.one_line(decoded) if short else decoding.table(decoded)))  # noqa: T201
 
 
 @app.command()
@@ -143,7 +152,25 @@ def version() -> None:
 
 Data = Annotated[Path, typer.Option("--data", help="The data directory of the running gateway.")]
 OrderId = Annotated[int, typer.Argument(metavar="ORDER_ID", min=1, help="OrderID(37).")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The client's CompID.")]
 DEFAULT_DATA = Path("data")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Say how a running gateway is: orders, journal, sessions and their clients."""
+    try:
+        found = call(data, Status()).status
+    except LinkError as error:
+        err.print(_plain(str(error)))
+        raise typer.Exit(EXIT_REFUSED) from None
+    if as_json:
+        print(msgspec.json.encode(found).decode())  # noqa: T201
+    else:
+        show(found, out)
 
 
 @sandbox.command()
@@ -184,11 +211,37 @@ def trigger(order_id: OrderId, data: Data = DEFAULT_DATA) -> None:
 
 @session.command()
 def reset(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The client's CompID.")],
+    name: Name,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Log a client out and have its sequence numbers begin anew at 1; the client must do the same."""
     _say(data, ResetSession(name))
+
+
+@session.command()
+def disable(name: Name, data: Data = DEFAULT_DATA) -> None:
+    """Log a client out and take no Logon of it, also after a restart, until the session is enabled."""
+    _say(data, DisableSession(name, _operator()))
+
+
+@session.command()
+def enable(name: Name, data: Data = DEFAULT_DATA) -> None:
+    """Take Logons of a session again."""
+    _say(data, EnableSession(name, _operator()))
+
+
+@session.command()
+def logout(name: Name, data: Data = DEFAULT_DATA) -> None:
+    """Log a client out; it may come back at once."""
+    _say(data, LogoutSession(name, _operator()))
+
+
+def _operator() -> str:
+    """The name of the person who says so, for the log."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container may know its users by number only
+        return f"uid {os.getuid()}"
 
 
 def _positive(text: str, name: str) -> Decimal:

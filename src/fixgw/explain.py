@@ -3,18 +3,21 @@
 from rich.console import Console
 from rich.table import Table
 
-from fixgw.config import Config, SessionTable, UserTable
+from fixgw.config import Config, is_loopback
+from fixgw.config_tables import FixTable, SessionTable, TlsTable, UserTable
 from fixgw.core.directory import CancelScope, DefaultScope, Permission
 
 
 def explain(config: Config, out: Console) -> None:
-    """Print what `config` means: ports, OMSes, users with their rights, sessions with their scopes."""
+    """Print what `config` means: ports and their limits, OMSes, users with their rights, sessions."""
     out.print(f"{config.path}: no errors", soft_wrap=True)
     out.print(
         f"FIX on {config.fix.host}:{config.fix.port}, data in {config.data}, "
         f"journal sync {config.journal.sync}",
         soft_wrap=True,
     )
+    for line in _edge(config):
+        out.print(line, soft_wrap=True)
     for oms in config.oms:
         reach = (
             "reaches a colleague's orders in a shared account"
@@ -68,6 +71,41 @@ def explain(config: Config, out: Console) -> None:
             for row in config.session
         ],
     )
+    _print(
+        out,
+        "Logon",
+        ["CompID", "from", "client certificate", "141=Y", "new orders"],
+        [
+            [row.comp_id, _from(row), _certificate(row, config.tls), _reset_policy(row), _orders(row)]
+            for row in config.session
+        ],
+    )
+
+
+def _edge(config: Config) -> list[str]:
+    edge, wire = config.edge, config.wire
+    return [
+        _transport(config.tls, config.fix),
+        f"At most {edge.connections_max} connections, {edge.before_logon_max} of them before Logon "
+        f"({edge.before_logon_per_address_max} from one address), which has to come within "
+        f"{edge.logon_seconds} s",
+        f"A message has at most {edge.message_bytes_max} bytes; a connection is read at up to "
+        f"{edge.messages_per_second} messages and {edge.bytes_per_second} bytes a second, and cut off when "
+        f"{edge.backlog_bytes_max} bytes wait for it",
+        f"Every message is written down, without passwords, and kept for {wire.keep_days} days"
+        if wire.log
+        else "Messages are not written down",
+    ]
+
+
+def _transport(tls: TlsTable, fix: FixTable) -> str:
+    if tls.certificate:
+        if not tls.client_ca:
+            return "TLS: clients are not asked for certificates"
+        return f"TLS: client certificates of {tls.client_ca} are {tls.client_certificates}"
+    if is_loopback(fix.host):
+        return "Plain TCP: only this machine can connect"
+    return "Plain TCP: passwords and orders can be read on the way"
 
 
 def _print(out: Console, title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -103,3 +141,27 @@ def _default_scope(session: SessionTable, user: UserTable) -> str:
     if Permission.OPERATOR in user.permissions:
         return "the whole OMS"
     return "the whole OMS, so it is refused with code 20"
+
+
+def _from(session: SessionTable) -> str:
+    if all(network.prefixlen == 0 for network in session.allow_from) and len(session.allow_from) == 2:
+        return "anywhere"
+    return ", ".join(str(network).removesuffix("/32").removesuffix("/128") for network in session.allow_from)
+
+
+def _certificate(session: SessionTable, tls: TlsTable) -> str:
+    if not tls.client_ca:
+        return "none"
+    is_required = "required" in (session.client_certificate, tls.client_certificates)
+    return f"{session.certificate_name or session.comp_id}, {'required' if is_required else 'optional'}"
+
+
+def _reset_policy(session: SessionTable) -> str:
+    policy = session.reset_seq_num_flag
+    return policy if policy in ("allowed", "refused") else f"within {policy} UTC"
+
+
+def _orders(session: SessionTable) -> str:
+    if session.orders_per_second == 0:
+        return "no limit"
+    return f"{session.orders_per_second} a second, {session.orders_burst} at once"

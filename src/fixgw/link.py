@@ -1,32 +1,34 @@
 """The link: frames on a Unix socket that carry requests to the running engine, and the replies.
 
-A frame is four bytes of length, big-endian, and a JSON document. A request is one of `Said`; the reply is
-a `Reply`. The socket is `DATA/engine.sock`, for the same user only (mode 0600).
+A frame is four bytes of length, big-endian, and a JSON document. A request is a `Said` or a `Question`, and
+gets one `Answer`. The socket is `DATA/engine.sock`, for the same user only (mode 0600).
 """
 
 import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from selectors import EVENT_READ, DefaultSelector
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from stat import S_IRUSR, S_IWUSR
+from typing import overload
 
 import msgspec
 from msgspec import Struct
 
 from fixgw.core.requests import VenueRequest
 from fixgw.engine.sandbox import SandboxCommand
-from fixgw.engine.turn import ResetSession
+from fixgw.engine.status import GatewayStatus
+from fixgw.engine.turn import EdgeReport, SessionCommand, Status
 
-FRAME_MAX = 1_048_576  # bytes; the largest command is far smaller
+FRAME_MAX = 1_048_576  # bytes; the largest request, the edge's report on very many sessions, is far smaller
 CONNECTIONS_MAX = 32  # command line calls at one time
 CLIENT_SECONDS = 30.0  # how long a command waits for the engine
 
 SOCKET_NAME = "engine.sock"
 
-Said = VenueRequest | SandboxCommand | ResetSession
+Said = VenueRequest | SandboxCommand | SessionCommand
+Question = Status | EdgeReport
 
-_decode = msgspec.json.Decoder(Said).decode
 _encode = msgspec.json.encode
 _LENGTH = struct.Struct(">I")
 
@@ -35,35 +37,61 @@ class LinkError(Exception):
     """The engine cannot be reached, or does not understand; the text says why."""
 
 
-class Reply(Struct):
+class Reply(Struct, frozen=True, tag=True):
     """What became of a command: an errorcode (0 for done) and a detail for a person."""
 
     errorcode: int = 0
     detail: str = ""
 
 
+class StatusReply(Struct, frozen=True, tag=True):
+    """The answer to `Status`."""
+
+    status: GatewayStatus
+
+
+class EdgeReply(Struct, frozen=True, tag=True):
+    """The answer to `EdgeReport`: the names of the sessions (any number) whose clients may not log on."""
+
+    disabled: tuple[str, ...]
+
+
+Answer = Reply | StatusReply | EdgeReply
+"""What a request is answered with; a `Reply` with an errorcode, when it is not understood."""
+
+Taken = tuple[Said | Question, Callable[[Answer], None]]
+"""A request, and the way to answer it."""
+
+_decode = msgspec.json.Decoder(Said | Question).decode
+_decode_answer: Callable[[bytes], Answer] = msgspec.json.Decoder(Answer).decode
+
+
 class _Connection:
     def __init__(self, peer: socket.socket) -> None:
         self.peer = peer
-        self.buffer = bytearray()
+        self.received = bytearray()
+        self.to_send = bytearray()
 
-    def frames(self) -> list[bytes]:
-        """The whole frames that have come in so far. Raises LinkError for one that is too long."""
-        found = []
-        while len(self.buffer) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self.buffer)
-            if length > FRAME_MAX:
-                raise LinkError(f"a frame of {length} bytes is too long")
-            end = _LENGTH.size + length
-            if len(self.buffer) < end:
-                break
-            found.append(bytes(self.buffer[_LENGTH.size : end]))
-            del self.buffer[:end]
+    def frame(self) -> bytes | None:
+        """The next whole frame that has come in. Raises LinkError for one that is too long."""
+        if len(self.received) < _LENGTH.size:
+            return None
+        (length,) = _LENGTH.unpack_from(self.received)
+        if length > FRAME_MAX:
+            raise LinkError(f"a frame of {length} bytes is too long")
+        end = _LENGTH.size + length
+        if len(self.received) < end:
+            return None
+        found = bytes(self.received[_LENGTH.size : end])
+        del self.received[:end]
         return found
 
 
 class LinkServer:
-    """The engine's end: non-blocking, and bounded in connections and frame size."""
+    """The engine's end: it never blocks, and is bounded in connections, in frame size, and in what it keeps.
+
+    A connection is asked for its next request when it has taken the answer to the one before.
+    """
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -77,18 +105,26 @@ class LinkServer:
         self._selector.register(self._listener, EVENT_READ)
         self._connections: dict[int, _Connection] = {}
 
-    def take(self) -> list[tuple[Said, Callable[[Reply], None]]]:
-        """What was said since the last call (any number), each with the way to answer it."""
-        taken: list[tuple[Said, Callable[[Reply], None]]] = []
-        for key, _ in self._selector.select(0):
+    def take(self) -> list[Taken]:
+        """What was said since the last call (one request of a connection), with the way to answer it."""
+        for key, events in self._selector.select(0):
             if key.fileobj is self._listener:
                 self._accept()
-            else:
-                taken += self._read(self._connections[key.fd])
+            elif events & EVENT_WRITE:
+                self._send(self._connections[key.fd])
+            elif len(self._connections[key.fd].received) <= FRAME_MAX:
+                self._receive(self._connections[key.fd])
+        taken = []
+        for connection in list(self._connections.values()):
+            if connection.received and not connection.to_send:
+                taken += self._requests(connection)
         return taken
 
     def _accept(self) -> None:
-        peer, _ = self._listener.accept()
+        try:
+            peer, _ = self._listener.accept()
+        except OSError:  # it is gone again, or there is no descriptor for it: it is looked at again
+            return
         if len(self._connections) >= CONNECTIONS_MAX:
             peer.close()
             return
@@ -96,33 +132,45 @@ class LinkServer:
         self._connections[peer.fileno()] = _Connection(peer)
         self._selector.register(peer, EVENT_READ)
 
-    def _read(self, connection: _Connection) -> list[tuple[Said, Callable[[Reply], None]]]:
-        taken: list[tuple[Said, Callable[[Reply], None]]] = []
+    def _receive(self, connection: _Connection) -> None:
         try:
             received = connection.peer.recv(65_536)
-            connection.buffer += received
-            frames = connection.frames()
-        except (OSError, LinkError):
-            received, frames = b"", []
-
-        def answer(reply: Reply) -> None:
-            self._answer(connection, reply)
-
-        for frame in frames:
-            try:
-                taken.append((_decode(frame), answer))
-            except msgspec.MsgspecError as error:
-                answer(Reply(100, f"not a command: {error}"))
+        except OSError:
+            received = b""
+        connection.received += received
         if not received:
             self._drop(connection)
-        return taken
 
-    def _answer(self, connection: _Connection, reply: Reply) -> None:
-        body = _encode(reply)
+    def _requests(self, connection: _Connection) -> list[Taken]:
+        def answer(said: Answer) -> None:
+            self._answer(connection, said)
+
         try:
-            connection.peer.sendall(_LENGTH.pack(len(body)) + body)
+            frame = connection.frame()
+            return [] if frame is None else [(_decode(frame), answer)]
+        except LinkError:
+            self._drop(connection)
+        except msgspec.MsgspecError as error:
+            answer(Reply(100, f"not a command: {error}"))
+        return []
+
+    def _answer(self, connection: _Connection, said: Answer) -> None:
+        body = _encode(said)
+        connection.to_send += _LENGTH.pack(len(body)) + body
+        self._send(connection)
+
+    def _send(self, connection: _Connection) -> None:
+        """Send what the peer takes; while it does not take all, nothing more is read from it."""
+        if connection.peer.fileno() not in self._connections:
+            return
+        try:
+            del connection.to_send[: connection.peer.send(connection.to_send)]
+        except BlockingIOError:
+            pass
         except OSError:
             self._drop(connection)
+            return
+        self._selector.modify(connection.peer, EVENT_WRITE if connection.to_send else EVENT_READ)
 
     def _drop(self, connection: _Connection) -> None:
         descriptor = connection.peer.fileno()
@@ -140,10 +188,22 @@ class LinkServer:
         self._path.unlink(missing_ok=True)
 
 
-def call(data: Path, said: Said) -> Reply:
+@overload
+def call(data: Path, said: Said) -> Reply: ...
+
+
+@overload
+def call(data: Path, said: Status) -> StatusReply: ...
+
+
+@overload
+def call(data: Path, said: EdgeReport) -> EdgeReply: ...
+
+
+def call(data: Path, said: Said | Question) -> Answer:
     """Say something to the engine that runs on the directory `data`, and wait for what becomes of it.
 
-    Raises LinkError when no engine answers within CLIENT_SECONDS.
+    Raises LinkError when no engine answers within CLIENT_SECONDS, or one that does not understand.
     """
     body = _encode(said)
     path = data / SOCKET_NAME
@@ -153,9 +213,14 @@ def call(data: Path, said: Said) -> Reply:
             peer.connect(str(path))
             peer.sendall(_LENGTH.pack(len(body)) + body)
             (length,) = _LENGTH.unpack(_exactly(peer, _LENGTH.size))
-            return msgspec.json.decode(_exactly(peer, length), type=Reply)
+            answer = _decode_answer(_exactly(peer, length))
         except OSError as error:
             raise LinkError(f"no gateway answers at {path}: {error}") from error
+        except msgspec.MsgspecError as error:
+            raise LinkError(f"the gateway at {path} is of another release: {error}") from error
+    if isinstance(answer, Reply) and isinstance(said, Question):
+        raise LinkError(f"the gateway at {path} does not understand: {answer.detail}")
+    return answer
 
 
 def _exactly(peer: socket.socket, count: int) -> bytes:

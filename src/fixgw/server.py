@@ -21,16 +21,17 @@ from fixgw.core.directory import Directory
 from fixgw.engine.clock import Clock
 from fixgw.engine.desk import Desk
 from fixgw.engine.loop import Loop
+from fixgw.engine.overview import Overview
 from fixgw.engine.turn import Limits
 from fixgw.exits import EXIT_INVARIANT, EXIT_JOURNAL, EXIT_OK, EXIT_UNAVAILABLE
 from fixgw.fix import dictionary, filestore, recovery
 from fixgw.fix.acceptor import Acceptor
-from fixgw.fix.credentials import Credentials
 from fixgw.fix.filestore import Stored, StoreError
 from fixgw.journal.contract import JournalError, Reset
 from fixgw.journal.sqlite import SqliteJournal
 from fixgw.link import SOCKET_NAME, LinkServer
 from fixgw.logs import LineBuffer, configure
+from fixgw.reload import Reload
 
 log = structlog.get_logger("fixgw")
 
@@ -75,14 +76,12 @@ def _locked(file: IO[str]) -> bool:
 
 
 class Gateway:
-    """A gateway ready to run.
+    """An engine ready to run, with its FIX port open on `engine_port`.
 
     Raises JournalError, StoreError, UnavailableError or OSError when it cannot be made.
     """
 
-    def __init__(
-        self, config: Config, data: Path, fix_port: int, lines: LineBuffer, watch_secret: str = ""
-    ) -> None:
+    def __init__(self, config: Config, data: Path, engine_port: int, secret: str, lines: LineBuffer) -> None:
         self._lock = lock(data)
         now = datetime.now(UTC)
         directory = config.directory()
@@ -102,15 +101,15 @@ class Gateway:
         self.acceptor = Acceptor(
             directory,
             settings,
-            Credentials(config.credentials()),
+            secret,
             dictionary.load(settings.dictionary),
-            port=fix_port,
+            port=engine_port,
             store=data / "fix",
-            watch_secret=watch_secret,
         )
         # of a session that the journal does not know it is no wonder that there are no files
         names = {name: settings.store_name(name) for name in directory.sessions if name in loaded.sessions}
         self._start(directory, loaded.clean_stop, data / "fix", names)
+        self.overview = Overview(__version__, now, self.desk, self._journal, self.acceptor)
         self.link = LinkServer(data / SOCKET_NAME)
         self.acceptor.open()
 
@@ -169,8 +168,13 @@ class _Callbacks:
     def __init__(self, desk: Desk, clock: Clock) -> None:
         self._epochs = desk.epochs
         self._now = clock.now
+        self._outbox = desk.outbox
         self.is_anew = desk.epochs.is_anew
         self.resent = desk.epochs.resent
+
+    def is_disabled(self, session: str) -> bool:
+        """Whether the operator has disabled it."""
+        return self._outbox.of(session).disabled
 
     def begin(self, session: str) -> int:
         """The client has its numbers begin anew."""
@@ -187,18 +191,21 @@ def serve(
     data: Path,
     fix_port: int,
     api_port: int,
-    watch_secret: str = "",
+    engine_port: int,
+    secret: str,
     is_orphan: Callable[[], bool] = lambda: False,
 ) -> int:
     """Run the engine until SIGINT or SIGTERM; the exit code. Ready line to stdout, logs to stderr.
 
-    With `watch_secret` the supervisor can log on. `is_orphan` says whether it is gone.
+    `fix_port` is the edge's, which passes to `engine_port` what it lets through: Logons with `secret`.
+    `is_orphan` says whether the supervisor is gone.
     """
     buffer = configure(config.log.format, config.log.level)
+    reload = Reload(config)
     started = perf_counter()
     gc.disable()  # a start only gathers what stays: to look through it for garbage takes seconds
     try:
-        gateway = Gateway(config, data, fix_port, buffer, watch_secret)
+        gateway = Gateway(config, data, engine_port, secret, buffer)
     except (JournalError, StoreError) as error:
         return _failed(str(error), EXIT_JOURNAL)
     except (UnavailableError, OSError) as error:
@@ -206,14 +213,22 @@ def serve(
     except Exception as error:
         log.exception("our mistake")
         return _failed(f"cannot start, by our own mistake: {error!r}", EXIT_INVARIANT)
-    loop = Loop(gateway.desk, gateway.acceptor, gateway.link, gateway.clock, is_orphan)
+    loop = Loop(
+        gateway.desk,
+        gateway.acceptor,
+        gateway.link,
+        gateway.clock,
+        gateway.overview,
+        is_orphan,
+        between_turns=lambda: reload.step(gateway.desk),
+    )
     loop.stop_on_signals()
     orders = sum(len(state.book) for state in gateway.desk.states.values())
     seconds = round(perf_counter() - started, 3)
-    ports = {"fix_port": fix_port, "api_port": api_port}
+    ports = {"fix_port": fix_port, "api_port": api_port, "engine_port": engine_port}
     log.info("ready", version=__version__, **ports, data=str(data), open_orders=orders, seconds=seconds)
     buffer.flush()
-    print(f"fixgw ready: FIX 127.0.0.1:{fix_port}, {orders} open orders, data {data}", flush=True)  # noqa: T201
+    print(f"fixgw ready: FIX {config.fix.host}:{fix_port}, {orders} open orders, data {data}", flush=True)  # noqa: T201
     try:
         loop.run(buffer.flush)
         gateway.close()

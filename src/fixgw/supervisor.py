@@ -1,7 +1,6 @@
-"""The supervisor: starts the engine, watches it, ends it when it hangs, and starts it again after a crash.
+"""The supervisor: keeps the engine and the edge running, each for itself, and starts and stops both.
 
-It holds nothing that could be lost, and is one thread without QuickFIX. The process that will face the
-network is going to be its second child.
+It holds nothing that could be lost, and is one thread without QuickFIX and without a port that others reach.
 """
 
 import os
@@ -12,73 +11,95 @@ import signal
 import socket
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from math import inf
+from pathlib import Path
 from types import FrameType
 
 import msgspec
 import structlog
 
-from fixgw.child import Child
-from fixgw.config import Config, SupervisorTable
-from fixgw.exits import EXIT_INVARIANT, EXIT_OK, FINAL
+from fixgw.config import Config, ConfigError, load
+from fixgw.consequences import Consequence, changes, kept, read
+from fixgw.exits import EXIT_INVARIANT, EXIT_OK, EXIT_UNAVAILABLE
 from fixgw.logs import configure
 from fixgw.supervised import Told
+from fixgw.ward import Beats, Ward
 from fixgw.watch import Watch
 
 log = structlog.get_logger("fixgw.supervisor")
 
-ENGINE = (sys.executable, "-P", "-m", "fixgw", "engine")  # -P: no module of the current directory
+ENGINE = (sys.executable, "-P", "-m", "fixgw.engine")  # -P: no module of the current directory
+EDGE = (sys.executable, "-P", "-m", "fixgw.edge")
+OPEN = b"open"  # tells the edge to listen: the engine is ready
 TICK_SECONDS = 0.25  # how late a deadline is noticed at most
-STOP_SECONDS = 13.0  # the engine waits 5 for Logouts; with ABORT_SECONDS a stop is over within 15
-ABORT_SECONDS = 1.5  # writing all stacks takes milliseconds; a core dump that takes longer is cut off
-PAUSE_FIRST_SECONDS = 0.5  # before the second restart in a row; the first comes at once
-PAUSE_MAX_SECONDS = 10.0  # doubled up to this: a cause that passes is not waited for longer than it lasts
 
 
 class Supervisor:
-    """Runs `command`, the engine that listens on `fix_port`, until it has ended for good.
+    """Runs the commands `engine`, which listens on `engine_port`, and `edge` until both have ended for good.
 
-    `flush` writes the log lines. The engine gets what `begin` in `supervised.py` reads.
+    `flush` writes the log lines.
     """
 
     def __init__(
-        self, limits: SupervisorTable, command: Sequence[str], fix_port: int, flush: Callable[[], None]
+        self,
+        config: Config,
+        engine: Sequence[str],
+        edge: Sequence[str],
+        engine_port: int,
+        flush: Callable[[], None],
     ) -> None:
-        self._limits = limits
-        self._fix_port = fix_port
+        self._in_force = read(config)
         self._flush = flush
         self._selector = selectors.DefaultSelector()
-        self._engine = Child(command, self._selector)
         self._asked_to_stop: signal.Signals | None = None
-        self._crashes: deque[float] = deque()
-        self._log = log.bind(supervisor=os.getpid())
-        self._secret = ""
-        self._watch: Watch | None = None
-        self._started = 0.0
-        self._is_slow = False
-        self._end: tuple[float, signal.Signals] | None = None
+        self._is_asked_to_reload = self._is_stopping = False
+        self._first = EXIT_OK
+        self._is_open = False
+        self._to_say = b""
+        secret = secrets.token_urlsafe(32)
+        told = msgspec.json.encode(Told(os.getpid(), secret))
+        self._engine = Ward(
+            "engine",
+            engine,
+            config.supervisor,
+            self._selector,
+            words=[told],
+            signs=lambda now: Watch(engine_port, secret, now),
+            on_ready=self._on_engine_ready,
+            flush=flush,
+        )
+        self._edge = Ward(
+            "edge",
+            edge,
+            config.supervisor,
+            self._selector,
+            words=[told],
+            signs=Beats,
+            on_ready=lambda _: self._say(),
+            flush=flush,
+            waits=True,
+        )
+        self._wards = (self._edge, self._engine)  # in the order in which they are told to stop
 
     def run(self) -> int:
-        """Until SIGINT or SIGTERM, or until a restart cannot help; the exit code."""
+        """Until SIGINT or SIGTERM, or until a restart of either cannot help; the exit code."""
         self._listen_to_signals()
         try:
-            while self._asked_to_stop is None:
-                self._live()
-                code = self._verdict()
-                self._engine.close()
-                if code is not None:
-                    return code
-                self._pause()
-            self._log.info("engine does not restart", signal=self._asked_to_stop.name)
-            return EXIT_OK
+            while any(ward.code is None for ward in self._wards):
+                now = time.monotonic()
+                for ward in self._wards:
+                    ward.step(now)
+                self._stop_if_due()
+                self._reload_if_due()
+                self._wait()
+            return next((code for code in (self._first, self._engine.code, self._edge.code) if code), EXIT_OK)
         except Exception:
-            self._log.exception("our mistake")
+            log.exception("our mistake")
             return EXIT_INVARIANT
         finally:
-            self._engine.close()
+            for ward in self._wards:
+                ward.close()
             self._flush()
 
     def _listen_to_signals(self) -> None:
@@ -88,116 +109,83 @@ class Supervisor:
             end.setblocking(False)
         self._waker = waker
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-        self._selector.register(woken, selectors.EVENT_READ)
+
+        def wake() -> None:
+            with suppress(BlockingIOError):
+                woken.recv(4_096)
+
+        self._selector.register(woken, selectors.EVENT_READ, wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGHUP, self._on_hangup)
+
+    def _on_hangup(self, _: int, __: FrameType | None) -> None:
+        self._is_asked_to_reload = True
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         self._asked_to_stop = self._asked_to_stop or signal.Signals(number)
 
-    def _wait(self, seconds: float) -> None:
-        """Until something happens, or for so many seconds."""
+    def _wait(self) -> None:
+        """Until something happens, or for a tick."""
         self._flush()
-        for key, _ in self._selector.select(seconds):
-            if isinstance(key.fileobj, socket.socket):
-                with suppress(BlockingIOError):
-                    key.fileobj.recv(4_096)
-                continue
-            for line in self._engine.lines():
-                self._said(line)
+        for key, _ in self._selector.select(TICK_SECONDS):
+            key.data()
 
-    def _live(self) -> None:
-        """One life of the engine, from its start to its end."""
-        self._watch, self._end, self._is_slow = None, None, False
-        self._started = time.monotonic()
-        self._secret = secrets.token_urlsafe(32)
-        try:
-            self._engine.start(msgspec.json.encode(Told(os.getpid(), self._secret)))
-        except OSError as error:
-            self._log.error("engine cannot be started", why=str(error))
+    def _stop_if_due(self) -> None:
+        """Stop both children, when we are asked to or because one of them has ended for good."""
+        if self._is_stopping:
             return
-        self._log = log.bind(supervisor=os.getpid(), engine=self._engine.pid)
-        self._log.info("engine started")
-        while self._engine.exit_code() is None:
-            self._look(time.monotonic())
-            self._wait(TICK_SECONDS)
-        if self._watch is not None:
-            self._watch.close()
-
-    def _said(self, line: bytes) -> None:
-        """Pass on a line of the engine's: it is ready, and from now on it has to answer."""
-        now = time.monotonic()
-        _pass_on(line + b"\n")
-        if self._watch is None:
-            self._watch = Watch(self._fix_port, self._secret, now)
-            self._log.info("engine ready", seconds=round(now - self._started, 3))
-
-    def _look(self, now: float) -> None:
-        """Do what is due: stop, end, warn, or ask for a sign of life."""
-        if self._end is not None:
-            deadline, number = self._end
-            if now > deadline:
-                self._end_by(number, now)
+        over = next((ward for ward in self._wards if ward.code is not None), None)
+        if over is not None and over.code is not None:
+            self._is_stopping, self._first = True, over.code
+            why = {"why": "the other child has ended"}
         elif self._asked_to_stop is not None:
-            self._log.info("engine stops", signal=self._asked_to_stop.name)
-            if self._watch is not None:
-                self._watch.close()
-            self._engine.send(signal.SIGTERM)
-            self._end = now + STOP_SECONDS, signal.SIGABRT
-        elif self._watch is not None:
-            self._watch.step(now)
-            if self._watch.silent_seconds > self._limits.hang_seconds:
-                self._log.error("engine hangs", silent_seconds=round(self._watch.silent_seconds, 1))
-                self._end_by(signal.SIGABRT, now)
-        elif now - self._started > self._limits.start_seconds and not self._is_slow:
-            self._is_slow = True
-            self._log.warning("engine is slow to start", seconds=round(now - self._started, 1))
+            self._is_stopping = True
+            why = {"signal": self._asked_to_stop.name}
+        else:
+            return
+        for ward in self._wards:
+            ward.stop(**why)
 
-    def _end_by(self, number: signal.Signals, now: float) -> None:
-        """End the engine: SIGABRT, which dumps its stacks, then SIGKILL."""
-        self._log.warning("engine is ended", signal=number.name)
-        self._flush()  # before the dump begins, which is many small writes: a line would fall between two
-        self._engine.send(number, signal.SIGCONT)  # a process that is stopped takes no SIGABRT
-        self._end = now + (inf if number is signal.SIGKILL else ABORT_SECONDS), signal.SIGKILL
+    def _reload_if_due(self) -> None:
+        """Read the configuration again when we are asked to, and have everybody do what its changes take."""
+        if self._is_stopping or not self._is_asked_to_reload:
+            return
+        self._is_asked_to_reload = False
+        try:
+            new = read(load(self._in_force.config.path))
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("configuration refused", problem=problem)
+            return
+        except Exception:
+            log.exception("configuration refused", problem="it cannot be read, by our own mistake")
+            return
+        found = changes(self._in_force, new)
+        self._in_force = kept(self._in_force, new)
+        log.info("configuration read again", changes=sum(map(len, found.values())))
+        if later := found.get(Consequence.START):
+            log.warning("configuration needs a new start", changed=later)
+        if changed := found.get(Consequence.ENGINE):
+            self._engine.restart(changed=changed)
+        else:
+            self._engine.reload()
+        self._edge.reload()
 
-    def _verdict(self) -> int | None:
-        """What the engine's end means: the exit code to end with, or None to start it again."""
-        code = self._engine.exit_code()
-        if code is not None:
-            self._log.info("engine ended", **_named(code))
-        if self._asked_to_stop is not None:
-            if code == -signal.SIGTERM:  # it was not ready yet, so nobody was told anything
-                return EXIT_OK
-            return EXIT_INVARIANT if code is None or code < 0 else code
-        if code in FINAL:
-            return code
-        now = time.monotonic()
-        self._crashes.append(now)
-        while self._crashes[0] < now - self._limits.crashes_seconds:
-            self._crashes.popleft()
-        if len(self._crashes) < self._limits.crashes_max:
-            return None
-        seconds = round(now - self._crashes[0], 1)
-        self._log.critical("supervisor gives up", crashes=len(self._crashes), seconds=seconds)
-        return EXIT_INVARIANT
+    def _on_engine_ready(self, line: bytes) -> None:
+        """Let the edge listen, and say that the gateway is ready as soon as it does."""
+        self._to_say = line + b"\n"
+        if not self._is_open:
+            self._is_open = True
+            self._edge.tell(OPEN)
+        self._say()
 
-    def _pause(self) -> None:
-        """Before the engine is started again; ended by a signal to stop."""
-        doublings = len(self._crashes) - 2
-        seconds = 0.0 if doublings < 0 else min(PAUSE_FIRST_SECONDS * 2**doublings, PAUSE_MAX_SECONDS)
-        self._log.warning("engine restarts", seconds=seconds, crashes=len(self._crashes))
-        until = time.monotonic() + seconds
-        while self._asked_to_stop is None and (left := until - time.monotonic()) > 0:
-            self._wait(left)
-
-
-def _named(code: int) -> dict[str, object]:
-    """An exit code as a log line has it: `code`, or the `signal` that ended the process."""
-    if code >= 0:
-        return {"code": code}
-    known = -code in set(signal.Signals)
-    return {"signal": signal.Signals(-code).name if known else str(-code)}
+    def _say(self) -> None:
+        """Pass the engine's ready line on, once for each of its starts, when the edge listens too."""
+        if self._edge.is_ready and self._to_say:
+            _pass_on(self._to_say)
+            self._to_say = b""
 
 
 def _pass_on(line: bytes) -> None:
@@ -207,7 +195,36 @@ def _pass_on(line: bytes) -> None:
             os.write(sys.stdout.fileno(), line)
 
 
-def supervise(config: Config, command: Sequence[str], *, fix_port: int) -> int:
-    """Run `command`, the engine that listens on `fix_port`, under supervision; the exit code."""
+def reserve(port: int) -> socket.socket:
+    """Keep `port` (0: a free one) for the engine, as long as the socket lives. Raises OSError.
+
+    Nobody listens on the socket. So the engine can bind the port besides, anew in each of its lives, because
+    both say SO_REUSEADDR; and nobody is given it by chance. QuickFIX binds all addresses, so all are kept.
+    """
+    reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("0.0.0.0", port))  # noqa: S104  # bound, and never open
+    except OSError:
+        reserved.close()
+        raise
+    return reserved
+
+
+def supervise(config: Config, *, data: Path, fix_port: int, api_port: int) -> int:
+    """Run the gateway on the directory `data`, its clients' port being `fix_port`; the exit code."""
     lines = configure(config.log.format, config.log.level)
-    return Supervisor(config.supervisor, command, fix_port, lines.flush).run()
+    try:
+        reserved = reserve(config.fix.engine_port)
+    except OSError as error:
+        why = f"[fix] engine_port {config.fix.engine_port} cannot be had: {error.strerror}"
+        log.critical("failed", why=why)
+        print(f"fixgw: {why}", file=sys.stderr, flush=True)  # noqa: T201
+        return EXIT_UNAVAILABLE
+    with reserved:
+        engine_port: int = reserved.getsockname()[1]
+        common = [f"--config={config.path}", f"--data={data}", f"--fix-port={fix_port}"]
+        common.append(f"--engine-port={engine_port}")
+        return Supervisor(
+            config, [*ENGINE, *common, f"--api-port={api_port}"], [*EDGE, *common], engine_port, lines.flush
+        ).run()

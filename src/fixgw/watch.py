@@ -1,8 +1,8 @@
 """A FIX session of the supervisor's own with the engine, by which it sees whether the engine still answers.
 
-It speaks over the port that the clients use, so a Heartbeat(0) that answers a TestRequest(1) has gone the way
-of every message: through QuickFIX, the engine's one thread and its callbacks. Nothing blocks here for longer
-than CONNECT_SECONDS.
+It speaks to the port that the edge passes the clients' messages to, so a Heartbeat(0) that answers a
+TestRequest(1) has gone the way of every message: through QuickFIX, the engine's one thread and its callbacks.
+Nothing blocks here for longer than CONNECT_SECONDS.
 """
 
 import re
@@ -54,6 +54,9 @@ class Watch:
         if now >= self._probe_at:
             self._probe_at = now + PROBE_SECONDS
             self._probe()
+
+    def heard(self) -> None:
+        """The engine has said something on its standard output, which is no answer."""
 
     def close(self) -> None:
         """Log out and close the connection."""

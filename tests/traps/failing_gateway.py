@@ -11,6 +11,7 @@ from fixgw.config import load
 from fixgw.fix.application import Application
 from fixgw.journal.contract import JournalError
 from tests.gateway import ROOT
+from tests.lone_engine import SECRET
 
 
 def main() -> int:
@@ -24,7 +25,14 @@ def main() -> int:
     fence = getattr(Application, callback)
     fence.__closure__[0].cell_contents = failing  # behind the fence, in place of the callback
     config = load(ROOT / "config" / "gateway.toml")
-    return server.serve(config, data=Path(directory) / "data", fix_port=int(port), api_port=0)
+    return server.serve(
+        config,
+        data=Path(directory) / "data",
+        fix_port=int(port),
+        api_port=0,
+        engine_port=int(port),
+        secret=SECRET,
+    )
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def test_nobody_cancels_or_orders_without_a_logon(
 ) -> None:
     """Cure: what comes before a Logon with a good password is not an order, a cancel or a mass cancel."""
     owner, thief = connect("TRADER37"), connect("TRADER37")
+    thief.port, thief.address = clean_gateway.engine_port, "127.0.0.1"
     owner.logon(reset=True)
     first, second = owner.rest(), owner.rest()
     owner.logout()

@@ -5,7 +5,6 @@ import sys
 import quickfix
 
 from fixgw.fix.application import Application
-from fixgw.fix.credentials import Credentials, hash_password
 from tests.traps.bare import LOGON, Bare
 from tests.wire import Client, order
 
@@ -33,6 +32,10 @@ def test_bare_two_session_ids_of_one_session_are_not_equal() -> None:
 class Silent:
     """An engine that takes everything as it comes."""
 
+    def is_disabled(self, _: str) -> bool:
+        """Never."""
+        return False
+
     def is_anew(self, _: str) -> bool:
         """Never."""
         return False
@@ -46,9 +49,8 @@ class Silent:
 
 def test_we_keep_text_and_nothing_else() -> None:
     """Cure: a callback reads what it needs as text; afterwards nobody but QuickFIX has its objects."""
-    credentials = Credentials({NAME: (NAME, hash_password("secret"))})
     application = Application(
-        credentials,
+        "secret",
         {NAME: 1},
         Silent(),
         begin=lambda _: 2,

@@ -7,10 +7,11 @@ import pytest
 
 from fixgw.fix.application import Application
 from tests.gateway import ROOT
+from tests.lone_engine import SECRET
 from tests.traps.bare import LOGON, Bare, accepts, closed, silent, until_read
 from tests.wire import Client, order
 
-OURS = ((553, "TRADER37"), (554, "trader37-demo"))
+OURS = ((553, "TRADER37"), (554, SECRET))
 
 
 def provoke(client: Client, *fields: tuple[int, object]) -> None:

@@ -33,6 +33,7 @@ def test_it_is_refused_as_a_logon(
 ) -> None:
     """Cure: before Logon a SequenceReset is refused with a Logout, and it moves no number of the session."""
     owner, anybody = connect("TRADER38"), connect("TRADER38")
+    anybody.port, anybody.address = clean_gateway.engine_port, "127.0.0.1"
     owner.logon(reset=True)
     owner.rest()
     owner.logout()

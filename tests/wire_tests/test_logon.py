@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.gateway import Gateway
+from tests.gateway import Gateway, own_address
 from tests.wire import PATIENCE, Client, Message, cancel, fresh, mass, order
 
-REFUSED = "Rejected Logon Attempt: Logon refused"
+REFUSED = "Logon refused"
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,7 @@ def attempt(
 ) -> tuple[str, str] | None:
     """The type and Text of the answer to a Logon that ends the connection; None when it ends without one."""
     client = Client(gateway.port, name, password=password)
+    client.address = own_address()
     client.connect()
     flag = ((141, "Y"),) if reset else ()
     named = ((553, username or name), (554, client.password))
@@ -60,14 +61,13 @@ def test_no_password_leaves_its_trace_in_the_log(gateway: Gateway) -> None:
     assert "-demo" not in text
 
 
-def test_an_unknown_comp_id_is_not_answered(gateway: Gateway) -> None:
-    """A session is known by the client's CompID: without one there is nobody to answer."""
-    assert attempt(gateway, "NOBODY") is None
+def test_an_unknown_comp_id_is_refused_like_a_wrong_password(gateway: Gateway) -> None:
+    """Which sessions there are is told to nobody."""
+    assert attempt(gateway, "NOBODY") == ("5", REFUSED)
     other = Client(gateway.port, "READER50", target="OTHER")
     other.connect()
     other.send("A", (98, 0), (108, 30), (553, "READER50"), (554, other.password))
-    with pytest.raises(ConnectionError):
-        other.receive()
+    assert other.receive()[58] == REFUSED
     other.close()
 
 
@@ -148,11 +148,11 @@ def test_requests_in_the_same_breath_as_a_reset(gateway: Gateway) -> None:
 
 
 def test_a_second_connection_of_a_session_changes_nothing(gateway: Gateway) -> None:
-    """A session has one connection: a second one is cut off, whatever its password, and the first goes on."""
+    """A session has one connection: a second one is refused, whatever its password, and the first goes on."""
     client = gateway.client("TRADER37")
-    for password in (None, "wrong"):
+    for password, told in ((None, "this session is logged on already"), ("wrong", REFUSED)):
         for reset in (False, True):
-            assert attempt(gateway, "TRADER37", password=password, reset=reset) is None
+            assert attempt(gateway, "TRADER37", password=password, reset=reset) == ("5", told)
     a = client.rest()
     client.send("F", *cancel(fresh(), a.cl_ord_id))
     client.expect("8|150=4")

@@ -10,7 +10,7 @@ from itertools import chain
 
 from msgspec import Struct
 
-from fixgw.core.order import Order
+from fixgw.core.order import Order, OrdStatus
 from fixgw.core.reports import Report
 from fixgw.core.requests import RequestKind
 from fixgw.core.selector import CancelSelector
@@ -39,6 +39,7 @@ class OrderBook:
     """Orders by id, open ones indexed by account, user and instrument; closed ones known for a while.
 
     `closed_max` bounds the number of closed orders and of other used ids that are remembered.
+    `pending_cancels` counts the orders whose cancel is pending.
     """
 
     def __init__(self, closed_max: int) -> None:
@@ -49,6 +50,7 @@ class OrderBook:
         self._by_instrument: dict[int, set[int]] = {}
         self._ids: dict[str, _Entry] = {}
         self._forgettable: deque[tuple[datetime, int | str]] = deque()
+        self.pending_cancels = 0
         self.complete_since: datetime | None = None
 
     def __len__(self) -> int:
@@ -73,6 +75,10 @@ class OrderBook:
         order_id = order.order_id
         known = self._orders.get(order_id)
         self._orders[order_id] = order
+        if order.status is OrdStatus.PENDING_CANCEL:
+            self.pending_cancels += 1
+        if known is not None and known.status is OrdStatus.PENDING_CANCEL:
+            self.pending_cancels -= 1
         if order.is_open:
             if known is None:
                 self._index(order)

@@ -1,6 +1,6 @@
 """The reference data that requests are read against: OMSes, instruments, accounts, users, sessions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import time
 from enum import StrEnum
 from functools import cached_property
@@ -95,7 +95,8 @@ class Session(Struct, frozen=True):
     """How a FIX session asks and is answered. `name` is the client's SenderCompID(49).
 
     `affected_orders_max` and `max_status_reports` count orders. `reset_at` is the time of day (UTC) at which
-    its sequence numbers begin anew; None: never by themselves.
+    its sequence numbers begin anew; None: never by themselves. `orders_per_second` bounds its New Order
+    Singles, `orders_burst` how many of them may come at once; 0 a second: there is no bound.
     """
 
     name: str
@@ -107,6 +108,8 @@ class Session(Struct, frozen=True):
     affected_orders_max: int = 100
     max_status_reports: int = 10_000
     reset_at: time | None = None
+    orders_per_second: int = 0
+    orders_burst: int = 100
 
 
 class OmsName(Struct, frozen=True, array_like=True, gc=False):
@@ -159,7 +162,10 @@ class InstrumentName(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Directory:
-    """All reference data, with the look-ups that the core needs. It does not change while running."""
+    """All reference data, with the look-ups that the core needs.
+
+    Accounts, users and sessions can change between two requests (`take`), so whoever needs one looks it up.
+    """
 
     def __init__(
         self,
@@ -177,6 +183,16 @@ class Directory:
         self._oms_ids = {oms.name: oms.oms_id for oms in self.omses.values()}
         self._symbols = {(i.oms_id, i.symbol): i for i in self.instruments.values()}
         self._security_ids = {(i.oms_id, str(i.instrument_id)): i for i in self.instruments.values()}
+
+    def take(
+        self,
+        accounts: Mapping[int, Account],
+        users: Mapping[int, User],
+        sessions: Mapping[str, Session],
+    ) -> None:
+        """Have these accounts and users in place of those that there are, and these settings of sessions."""
+        self.accounts, self.users = dict(accounts), dict(users)
+        self.sessions.update(sessions)
 
     def oms(self, name: OmsName, default: int) -> int | Refusal:
         """The id of the OMS that `name` names, `default` when it names none.

@@ -55,6 +55,7 @@ class Failure(StrEnum):
     TOO_LATE = "too_late"
     ALREADY_PENDING = "already_pending"
     DUPLICATE_CL_ORD_ID = "duplicate_cl_ord_id"
+    ORDER_RATE = "order_rate"
 
 
 class Refusal(Struct, frozen=True, array_like=True, gc=False):

@@ -51,7 +51,11 @@ class OmsState:
         self.book = OrderBook(closed_max)
         self.mass_cancels: dict[int, MassCancelProgress] = {}
         self.day_start = day_start
-        self.users = {user.user_id: self._here(user) for user in directory.users.values()}
+        self.read_users()
+
+    def read_users(self) -> None:
+        """Take the users from the directory: at first, and whenever it has changed."""
+        self.users = {user.user_id: self._here(user) for user in self.directory.users.values()}
 
     def _here(self, user: User) -> User:
         """`user` with those of his accounts that are on this OMS."""

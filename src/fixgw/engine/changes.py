@@ -134,7 +134,7 @@ def _use_of(state: OmsState, event: Event, before: Order | None, told: list[Told
         case RequestRefused(request=request, refusal=refusal):
             if request.cl_ord_id is None or isinstance(request, OrderStatus | MassStatus):
                 return None
-            if refusal.failure is Failure.DUPLICATE_CL_ORD_ID or repetition.is_used(
+            if refusal.failure in (Failure.DUPLICATE_CL_ORD_ID, Failure.ORDER_RATE) or repetition.is_used(
                 state, request.user_id, request.cl_ord_id
             ):
                 return None

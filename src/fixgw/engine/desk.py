@@ -2,49 +2,51 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter_ns
 
 import structlog
 from msgspec.structs import replace
 
+from fixgw.core import repetition
 from fixgw.core.directory import Directory, PendingCancelReports
 from fixgw.core.errors import Refusal, Subject, not_found, server_error
 from fixgw.core.events import CancelRequested, Event
 from fixgw.core.oms import Decision, decide, decide_venue, end_day, expire, refuse
 from fixgw.core.order import Order
-from fixgw.core.reports import Again, Outgoing, Report
-from fixgw.core.requests import CancelOrder, ClientRequest, OrderStatus, VenueRequest
+from fixgw.core.reports import Again, Outgoing
+from fixgw.core.requests import ClientRequest, NewOrder, VenueRequest
 from fixgw.core.state import OmsState, day_start_before, evolve
 from fixgw.core.tell import Pending, tell
+from fixgw.core.update import Update
 from fixgw.engine.changes import Changes, Told, requester_of
 from fixgw.engine.epochs import Epochs, assign
 from fixgw.engine.outbox import Outbox
+from fixgw.engine.rate import Rates
+from fixgw.engine.recall import Recall
 from fixgw.engine.sandbox import (
     RefuseCancel,
     Sandbox,
     SandboxCommand,
     pending_cancels,
 )
+from fixgw.engine.sessions import Sessions
 from fixgw.engine.turn import (
     Arrival,
     Command,
     Limits,
     Line,
     RequestLine,
-    ResetSession,
+    SessionCommand,
     SessionDoor,
 )
 from fixgw.journal.contract import Assigned, Entry, Journal, Loaded, Queued, SessionNumbers
 
 log = structlog.get_logger("fixgw.desk")
 
+SHARED_REPORTS = 20  # in a turn between whose reports others are answered: about a millisecond
+SHARED_FOR = timedelta(milliseconds=100)  # after the last of them asked
 UNCOMMITTED_MAX = 250  # a quarter of what a recovery goes further than the journal when a store is lost
-
-
-def _can_mean(request: CancelOrder | OrderStatus, order: Order) -> bool:
-    """Whether a request that names `order` by its ClOrdID may mean it: then nothing older is looked for."""
-    return order.is_of(request.user_id) or order.account_id == request.account_id
 
 
 def _always(_: str, __: int) -> bool:
@@ -67,34 +69,33 @@ class Desk:
         now: datetime,
         log_requests: Callable[[list[Line]], None],
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._log_requests = log_requests
         self._journal = journal
         self._limits = limits
-        self._at = now
+        self._at = self._is_shared_until = now
         self._sandbox = Sandbox(loaded.sandbox)
         self._changes = Changes(loaded.counters)
         self._moved: dict[str, int] = {}  # the last inbound MsgSeqNum of each session that moved
+        self._asking: set[str] = set()  # the sessions that a request of this turn came from
         self._lines: list[Line] = []
-        self._always_pending = {
-            session.name
-            for session in directory.sessions.values()
-            if session.pending_cancel is PendingCancelReports.ALWAYS
-        }
         self._expiring: deque[tuple[OmsState, int]] = deque()
         self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
+        self._recall = Recall(journal, self.outbox)
+        self._rates = Rates()
         schedule = {
             session.name: session.reset_at
             for session in directory.sessions.values()
             if session.reset_at is not None
         }
         self.epochs = Epochs(self.outbox, schedule, self._commit_numbers, now)
+        self._sessions = Sessions(self.outbox, self.epochs, self._commit_numbers)
         self.states = {oms_id: self._restored(oms_id, loaded) for oms_id in directory.omses}
 
     def _restored(self, oms_id: int, loaded: Loaded) -> OmsState:
-        oms = self._directory.omses[oms_id]
+        oms = self.directory.omses[oms_id]
         day_start = loaded.day_starts.get(oms_id, day_start_before(self._at, oms))
-        state = OmsState(oms, self._directory, day_start=day_start, closed_max=self._limits.closed_max)
+        state = OmsState(oms, self.directory, day_start=day_start, closed_max=self._limits.closed_max)
         state.recall(
             (order for order in loaded.orders if order.oms_id == oms_id),
             ((used.cl_ord_id, used.use) for used in loaded.used_ids if used.oms_id == oms_id),
@@ -139,15 +140,18 @@ class Desk:
         answers = [(command, self._command(command.said)) for command in commands]
         self._commit_and_send(door)
         for session in self.epochs.due(now):
-            self._reset(session, door, "schedule")
+            self._sessions.reset(session, now, door, "schedule")
         for command, refusal in answers:
-            if isinstance(command.said, ResetSession) and refusal is None:
-                self._reset(command.said.session, door, "link")
+            if isinstance(command.said, SessionCommand) and refusal is None:
+                self._sessions.do(command.said, now, door)
             command.answer(refusal)
 
-    def _reset(self, session: str, door: SessionDoor, why: str) -> None:
-        epoch = self.epochs.reset(session, self._at, door)
-        log.warning("reset", session=session, epoch=epoch, why=why)
+    def update(self, update: Update, reports_per_turn: int) -> None:
+        """Work by other accounts, users, settings of sessions and limits from the next request on."""
+        self.directory.take(update.accounts, update.users, update.sessions)
+        for state in self.states.values():
+            state.read_users()
+        self._limits = replace(self._limits, reports_per_turn=reports_per_turn)
 
     @property
     def has_work(self) -> bool:
@@ -164,7 +168,7 @@ class Desk:
 
         A message store that is lost takes those numbers with it. Raises JournalError.
         """
-        for name in self._directory.sessions:
+        for name in self.directory.sessions:
             numbers = self.outbox.of(name)
             if door.numbers(name)[1] - numbers.next_out >= UNCOMMITTED_MAX:
                 self._moved.setdefault(name, numbers.last_in)
@@ -177,7 +181,7 @@ class Desk:
         self._commit_and_send(door, clean_stop=True)
 
     def _last_in(self) -> dict[str, int]:
-        return {session: self.outbox.of(session).last_in for session in self._directory.sessions}
+        return {session: self.outbox.of(session).last_in for session in self.directory.sessions}
 
     def _take(self, arrival: Arrival) -> None:
         session = arrival.session
@@ -189,6 +193,7 @@ class Desk:
                 return
             last_in = arrival.msg_seq_num
         self._moved[session] = last_in
+        self._asking.add(session)
         started = perf_counter_ns()
         state = self._state_for(arrival.request)
         decision = self._decide(state, arrival.request)
@@ -240,51 +245,31 @@ class Desk:
         self._lines.append({"at": self._at, "event": event, "level": "info", **what})
 
     def _state_for(self, request: ClientRequest) -> OmsState:
-        session = self._directory.sessions[request.session or ""]
+        session = self.directory.sessions[request.session or ""]
         if request.oms.oms_id is not None or request.oms.name is not None:
-            oms_id = self._directory.oms(request.oms, session.oms_id)
-            granted = self._directory.users[request.user_id].oms_ids
+            oms_id = self.directory.oms(request.oms, session.oms_id)
+            granted = self.directory.users[request.user_id].oms_ids
             if not isinstance(oms_id, Refusal) and oms_id in self.states and oms_id in granted:
                 return self.states[oms_id]
         return self.states[session.oms_id]
 
     def _decide(self, state: OmsState, request: ClientRequest) -> Decision:
-        self._recall(state, request)
+        self._recall.for_request(state, request, self._changes.next_id)
         try:
+            if isinstance(request, NewOrder) and (over := self._above_rate(state, request)) is not None:
+                return refuse(request, over, self._at, "order-rate")
             return decide(state, request, self._at, self._changes.next_id)
         except Exception:
             log.exception("our mistake", request=repr(request))
             refusal = server_error("an internal error; nothing was changed")
             return refuse(request, refusal, self._at, "our-mistake")
 
-    def _recall(self, state: OmsState, request: ClientRequest) -> None:
-        """Ask the journal for what memory no longer knows and this request may mean."""
-        book, oms_id = state.book, state.oms.oms_id
-        cl_ord_id = request.cl_ord_id
-        if (
-            book.complete_since is not None
-            and cl_ord_id is not None
-            and book.complete_since >= state.day_start
-        ):
-            uses = self._journal.uses(oms_id, cl_ord_id)
-            state.recall(self._journal.orders_named(oms_id, cl_ord_id), ((cl_ord_id, use) for use in uses))
-        if request.poss_resend and cl_ord_id is not None:
-            for use in book.uses(cl_ord_id):
-                if use.answer is None and use.session is not None and use.position >= 0:
-                    book.use(cl_ord_id, replace(use, answer=self._answer(use.session, use.position)))
-        if not isinstance(request, CancelOrder | OrderStatus):
-            return
-        order_id, name = request.order_id, request.orig_cl_ord_id
-        if order_id is not None and 0 < order_id < self._changes.next_id and book.get(order_id) is None:
-            order = self._journal.order(order_id)
-            if order is not None and order.oms_id == oms_id:
-                state.recall((order,))
-        if name is not None and not any(_can_mean(request, order) for order in book.named(name)):
-            state.recall(self._journal.orders_named(oms_id, name))
-
-    def _answer(self, session: str, position: int) -> Report | None:
-        found = self.outbox.report(session, position)
-        return found or next(iter(self._journal.reports(session, position, 1)), None)
+    def _above_rate(self, state: OmsState, request: NewOrder) -> Refusal | None:
+        """Why an order is one too many for its session now; a repetition is none, and is not counted."""
+        session = self.directory.sessions[request.session or ""]
+        if session.orders_per_second and repetition.answer(state, request, self._at) is not None:
+            return None
+        return self._rates.take(session, self._at)
 
     def _apply(self, state: OmsState, request: ClientRequest, decision: Decision) -> Sequence[Event]:
         if request.session is not None:
@@ -295,7 +280,7 @@ class Desk:
         ends = {answer.order_id for answer in answers}
 
         def shows_pending(session: str, order_id: int) -> bool:
-            return order_id not in ends or session in self._always_pending
+            return order_id not in ends or self._wants_pending(session)
 
         for event, before, after in changes:
             ref = event.ref if isinstance(event, CancelRequested) else None
@@ -313,6 +298,11 @@ class Desk:
             events.append(said)
             self._applied(state, said, *evolve(state, said), shows_pending)
         return events
+
+    def _wants_pending(self, session: str) -> bool:
+        """Whether Pending Cancel is reported to `session` also when the end is known already."""
+        settings = self.directory.sessions.get(session)
+        return settings is not None and settings.pending_cancel is PendingCancelReports.ALWAYS
 
     def _applied(
         self,
@@ -340,9 +330,9 @@ class Desk:
                 told.append((report, position))
         changes.remember(state, event, before, told)
 
-    def _command(self, said: VenueRequest | SandboxCommand | ResetSession) -> Refusal | None:
-        if isinstance(said, ResetSession):
-            known = said.session in self._directory.sessions
+    def _command(self, said: VenueRequest | SandboxCommand | SessionCommand) -> Refusal | None:
+        if isinstance(said, SessionCommand):
+            known = said.session in self.directory.sessions
             return None if known else not_found(f"there is no session {said.session}", Subject.ORDER)
         if not isinstance(said, SandboxCommand):
             return self._venue_said(said, "link")
@@ -400,13 +390,22 @@ class Desk:
                 self._applied(state, expired, *evolve(state, expired))
                 self._enter("clock", "OrderExpired", state, (expired,))
 
+    def _reports_now(self) -> int:
+        """How many reports this turn may send: few while others ask for answers between them."""
+        if self.outbox.keeps_waiting(self._asking):
+            self._is_shared_until = self._at + SHARED_FOR
+        self._asking.clear()
+        most = self._limits.reports_per_turn
+        return min(most, SHARED_REPORTS) if self._at < self._is_shared_until else most
+
     def _commit_and_send(self, door: SessionDoor, *, clean_stop: bool = False) -> None:
-        new, shares = self.outbox.take_new(), self.outbox.share(self._limits.reports_per_turn)
+        new = self.outbox.take_new()
+        shares = self.outbox.share(self._reports_now())
         queued, assigned, sessions = [], [], []
-        for session in {*self._moved, *new, *shares}:
+        for session in dict.fromkeys((*shares, *new, *self._moved)):  # those with few reports first
             old, reports, count = self.outbox.of(session), new.get(session, []), shares.get(session, 0)
             next_in, next_out = old.next_in, old.next_out
-            if session in self._directory.sessions:
+            if session in self.directory.sessions:
                 next_in, next_out = door.numbers(session)
             if reports:
                 queued.append(Queued(session, old.queued, reports))

@@ -74,6 +74,7 @@ class Epochs:
             began=now,
             again=tuple(again),
             reset=reset,
+            disabled=old.disabled,
         )
         self._change(new, now)
         self._plan(session)

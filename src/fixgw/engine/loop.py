@@ -11,10 +11,11 @@ import structlog
 from fixgw.core.errors import Refusal
 from fixgw.engine.clock import Clock
 from fixgw.engine.desk import Desk
-from fixgw.engine.turn import Command
+from fixgw.engine.overview import Overview
+from fixgw.engine.turn import Command, Status
 from fixgw.fix.acceptor import Acceptor
 from fixgw.fix.application import die
-from fixgw.link import LinkServer, Reply
+from fixgw.link import Answer, EdgeReply, LinkServer, Question, Reply, StatusReply
 
 log = structlog.get_logger("fixgw.engine")
 
@@ -30,7 +31,8 @@ PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
 class Loop:
     """Drives the acceptor, the link and the desk from one thread until it is told to stop.
 
-    `is_orphan` says whether the process that started this one is gone: then it ends at once.
+    `is_orphan` says whether the process that started this one is gone: then it ends at once. `between_turns`
+    is called before each turn, when nothing that came in is waiting for it.
     """
 
     def __init__(
@@ -39,13 +41,17 @@ class Loop:
         acceptor: Acceptor,
         link: LinkServer,
         clock: Clock,
+        overview: Overview,
         is_orphan: Callable[[], bool] = lambda: False,
+        between_turns: Callable[[], None] = lambda: None,
     ) -> None:
         self._desk = desk
         self._acceptor = acceptor
         self._link = link
         self._clock = clock
+        self._overview = overview
         self._is_orphan = is_orphan
+        self._between_turns = between_turns
         self._stopping = False
         self._keep_time_at = 0.0
 
@@ -72,7 +78,7 @@ class Loop:
                     gc.collect(1)
                     collect_at = now + COLLECT_SECONDS
                 time.sleep(PARK_SECONDS)
-        self._acceptor.log_out()
+        self._acceptor.log_out_all()
         deadline = time.monotonic() + LOGOUT_SECONDS
         while (self._acceptor.is_logged_on or self._desk.has_work) and time.monotonic() < deadline:
             self.turn()
@@ -81,6 +87,7 @@ class Loop:
 
     def turn(self) -> bool:
         """One turn of the loop; whether there was anything to do."""
+        self._between_turns()
         arrivals = self._acceptor.poll()
         is_second = (second := time.monotonic()) > self._keep_time_at
         if is_second:
@@ -88,17 +95,28 @@ class Loop:
             self._keep_time_at = second + KEEP_TIME_SECONDS
             if self._is_orphan():
                 die("the supervisor is gone")
-        commands = [Command(said, _answerer(reply)) for said, reply in self._link.take()]
+        commands: list[Command] = []
+        questions: list[tuple[Question, Callable[[Answer], None]]] = []
+        for said, answer in self._link.take():
+            if isinstance(said, Question):
+                questions.append((said, answer))
+            else:
+                commands.append(Command(said, _answerer(answer)))
         now = self._clock.now()
         is_due = bool(arrivals or commands or self._desk.has_work or self._desk.is_due(now))
         if is_due:
             self._desk.turn(self._acceptor, arrivals, commands, now)
+        for question, answer in questions:
+            if isinstance(question, Status):
+                answer(StatusReply(self._overview.status(now)))
+            else:
+                answer(EdgeReply(self._overview.take(question, now)))
         if is_second:
             self._desk.keep_numbers(self._acceptor)  # now that whatever QuickFIX has counted is decided
         return is_due
 
 
-def _answerer(reply: Callable[[Reply], None]) -> Callable[[Refusal | None], None]:
+def _answerer(reply: Callable[[Answer], None]) -> Callable[[Refusal | None], None]:
     def answer(refusal: Refusal | None) -> None:
         reply(Reply() if refusal is None else Reply(refusal.code.value, refusal.text))
 

@@ -1,12 +1,14 @@
 """The outbox: reports queued per session, and which outbound MsgSeqNum each of them will carry."""
 
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import islice
 from operator import itemgetter
 
 from fixgw.core.reports import Report
 from fixgw.journal.contract import SessionNumbers
+
+MANY = 50  # reports waiting for one session: more come of a mass cancel or a mass status request
 
 
 class Outbox:
@@ -80,6 +82,11 @@ class Outbox:
             shares[session] = min(size, max(1, at_most // (len(sizes) - rank)))
             at_most -= shares[session]
         return shares
+
+    def keeps_waiting(self, sessions: Iterable[str]) -> bool:
+        """Whether one of `sessions`, for which few reports wait or none, comes behind the many of another."""
+        is_another_busy = any(len(reports) > MANY for reports in self._waiting.values())
+        return is_another_busy and any(len(self._waiting.get(session, ())) <= MANY for session in sessions)
 
     def take(self, session: str, count: int) -> Sequence[Report]:
         """Take out the first `count` waiting reports, in order: they are sent now."""

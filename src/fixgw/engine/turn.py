@@ -11,6 +11,8 @@ from fixgw.core.reports import Outgoing
 from fixgw.core.requests import ClientRequest, VenueRequest
 from fixgw.engine.sandbox import SandboxCommand
 
+DISABLED = "session disabled by the operator"  # what the client is told, at its Logout and at a Logon
+
 
 class Arrival(Struct, frozen=True, gc=False):
     """A request of a FIX client as it came in: `msg_seq_num` in the session's `epoch`."""
@@ -28,13 +30,65 @@ class ResetSession(Struct, frozen=True, tag=True, array_like=True):
     session: str
 
 
+class DisableSession(Struct, frozen=True, tag=True, array_like=True):
+    """Log the client of this session out, and take no Logon until it is enabled. `by` is who says so."""
+
+    session: str
+    by: str
+
+
+class EnableSession(Struct, frozen=True, tag=True, array_like=True):
+    """Take Logons of this session again. `by` is who says so."""
+
+    session: str
+    by: str
+
+
+class LogoutSession(Struct, frozen=True, tag=True, array_like=True):
+    """Log the client of this session out; it may come back at once. `by` is who says so."""
+
+    session: str
+    by: str
+
+
+SessionCommand = ResetSession | DisableSession | EnableSession | LogoutSession
+
+
+class Status(Struct, frozen=True, tag=True, array_like=True):
+    """Ask how the gateway is."""
+
+
+class EdgeSession(Struct, frozen=True, array_like=True):
+    """A connection of a client that is logged on, as the edge sees it; all counts are since its Logon.
+
+    `certificate` is the name in the client's certificate, empty without one. `since` is aware UTC. `backlog`
+    is how many bytes wait because the client reads too slowly.
+    """
+
+    name: str
+    address: str
+    certificate: str
+    since: datetime
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
+    backlog: int
+
+
+class EdgeReport(Struct, frozen=True, tag=True, array_like=True):
+    """What the edge says each second: the connections that it has. It is told which sessions are disabled."""
+
+    sessions: tuple[EdgeSession, ...]
+
+
 class Command(Struct):
-    """A venue's word, or an order to the sandbox or the engine, from the link.
+    """A venue's word, or an order to the sandbox or about a session, from the link.
 
     `answer` is told what became of it.
     """
 
-    said: VenueRequest | SandboxCommand | ResetSession
+    said: VenueRequest | SandboxCommand | SessionCommand
     answer: Callable[[Refusal | None], None]
 
 
@@ -55,6 +109,10 @@ class SessionDoor(Protocol):
 
     def reset(self, session: str, epoch: int) -> None:
         """Log the client out and have its numbers begin anew at 1; from now on it is `epoch`."""
+        ...
+
+    def log_out(self, session: str, why: str) -> None:
+        """Send the client, if it is there, a Logout with Text(58)=`why`, and end its connection."""
         ...
 
 

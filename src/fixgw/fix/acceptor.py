@@ -16,7 +16,6 @@ from fixgw.core.requests import Malformed
 from fixgw.engine.turn import Arrival
 from fixgw.exits import EXIT_JOURNAL
 from fixgw.fix.application import Application, Engine, die, fields_of
-from fixgw.fix.credentials import Credentials
 from fixgw.fix.dictionary import SOH, Dictionary
 from fixgw.fix.inbound import Inbound
 from fixgw.fix.outbound import Outbound
@@ -38,21 +37,19 @@ class Acceptor:
         self,
         directory: Directory,
         settings: SessionSettings,
-        credentials: Credentials,
+        secret: str,
         dictionary: Dictionary,
         *,
         port: int,
         store: Path,
-        watch_secret: str = "",
     ) -> None:
         self._directory = directory
         self._inbound = Inbound(dictionary)
         self._outbound = Outbound(directory)
-        self._credentials = credentials
+        self._secret = secret
         self._dictionary = quickfix.DataDictionary(str(settings.dictionary))
         self._message = quickfix.Message()  # written anew for each report: twice as fast as a new one
-        self._settings_text = settings.render(port=port, store=store, watched=bool(watch_secret))
-        self._watch_secret = watch_secret
+        self._settings_text = settings.render(port=port, store=store)
         self._ids = {
             name: quickfix.SessionID(BEGIN_STRING, settings.of(name, "SenderCompID") or "", name)
             for name in directory.sessions
@@ -86,9 +83,7 @@ class Acceptor:
 
         self._epochs = epochs
         self._begin = begin
-        self._application = Application(
-            self._credentials, epochs, engine, begin, is_sound, is_new, self._watch_secret
-        )
+        self._application = Application(self._secret, epochs, engine, begin, is_sound, is_new)
         self._settings = quickfix.SessionSettings()
         try:
             self._settings.setFromString(self._settings_text)
@@ -119,6 +114,8 @@ class Acceptor:
         """Let QuickFIX work once; the requests (any number) that came in, in order."""
         if self._acceptor is None or not self._acceptor.poll():
             die("QuickFIX has stopped by itself")
+        for name in self._application.logged_on:  # one may begin a new epoch, before anything is decided
+            self._guard(name, left=False)
         received = self._application.received
         if not received or self._application.touched:
             self._guard_some()
@@ -177,6 +174,8 @@ class Acceptor:
         """The next inbound and the next outbound MsgSeqNum of `session`."""
         numbers = self._numbers(session)
         if numbers[1] < self._seen[session][1]:
+            if not self.is_away(session):  # a commit is under way, in which no epoch may begin
+                die(f"{session}: its store was wiped outside of a poll")
             self._guard(session, left=False)
             numbers = self._numbers(session)
         return numbers
@@ -232,7 +231,17 @@ class Acceptor:
             if native.isLoggedOn():
                 native.next(now)
 
-    def log_out(self) -> None:
+    def log_out(self, session: str, why: str) -> None:
+        """Send the client, if it is there, a Logout with Text(58)=`why`, and end its connection."""
+        native = self._native[session]
+        if not native.isLoggedOn():
+            return
+        native.logout(why)
+        native.next(quickfix.UtcTimeStamp.now())
+        native.disconnect()
+        native.logon()  # not QuickFIX but `Application` says whether it may come back
+
+    def log_out_all(self) -> None:
         """Begin to log every client out; it takes some polls."""
         for native in self._native.values():
             native.logout("the gateway is stopping")

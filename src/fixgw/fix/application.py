@@ -15,16 +15,13 @@ from typing import NoReturn, Protocol, TypeVar, cast
 import quickfix
 import structlog
 
+from fixgw.engine.turn import DISABLED
 from fixgw.exits import EXIT_INVARIANT, EXIT_JOURNAL
-from fixgw.fix.credentials import Credentials
 from fixgw.fix.dictionary import SOH
-from fixgw.fix.settings import WATCH_SESSION
+from fixgw.fix.settings import HEARTBEAT_RULE, HEARTBEAT_SECONDS, REFUSED, WATCH_SESSION
 from fixgw.journal.contract import JournalError
 
 log = structlog.get_logger("fixgw.fix")
-
-HEARTBEAT_SECONDS = range(5, 61)  # HeartBtInt(108): 0 would switch all of QuickFIX's timeouts off
-REFUSED = "Logon refused"  # one text for every cause: an attacker learns nothing
 
 BEGUN_ANEW = "sequence numbers have begun anew: log on with MsgSeqNum(34)=1, or with ResetSeqNumFlag(141)=Y"
 
@@ -63,6 +60,10 @@ def fenced(callback: Callback) -> Callback:
 class Engine(Protocol):
     """What a callback tells or asks the engine at once, because QuickFIX goes on right after it."""
 
+    def is_disabled(self, session: str) -> bool:
+        """Whether the operator has disabled it, so that its client may not log on."""
+        ...
+
     def is_anew(self, session: str) -> bool:
         """Whether we had its numbers begin anew, and the client has not logged on since."""
         ...
@@ -84,31 +85,32 @@ class Application(quickfix.Application):
     not used before. `touched` are the sessions whose numbers something other than a request or a report may
     have moved, and whether they have just logged off. `sending` are the numbers of QuickFIX's own messages.
 
-    The supervisor's session is none of these: it is known by `watch_secret`, its numbers are its own affair,
-    and nothing but session messages comes through it.
+    The supervisor's session is none of these: its numbers are its own affair, and nothing but session
+    messages comes through it.
 
-    QuickFIX can be brought to hand over messages of a connection that never logged on, so a message counts
-    only when a Logon with good credentials went before it on its connection.
+    Every Logon has the `secret` as its Password(554): the edge puts it in the place of the client's, which it
+    has checked. QuickFIX can be brought to hand over messages of a connection that never logged on, so a
+    message counts only when a Logon with the secret went before it on its connection.
     """
 
     def __init__(
         self,
-        credentials: Credentials,
+        secret: str,
         epochs: dict[str, int],
         engine: Engine,
         begin: Callable[[str], int],
         is_sound: Callable[[str], bool],
         is_new: Callable[[str, int], bool],
-        watch_secret: str = "",
     ) -> None:
         super().__init__()
-        self._credentials = credentials
+        if not secret:
+            raise ValueError("without a secret everybody could log on")
+        self._secret = secret.encode()
         self._epochs = epochs
         self._engine = engine
         self._begin = begin
         self._is_sound = is_sound
         self._is_new = is_new
-        self._watch_secret = watch_secret
         self._watch_logged_on = False
         self.logged_on: set[str] = set()
         self.received: list[tuple[str, int, str]] = []
@@ -160,7 +162,7 @@ class Application(quickfix.Application):
 
     @fenced
     def fromAdmin(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
-        """A session message came in: credentials and resets are looked at here."""
+        """A session message came in: the secret and resets are looked at here."""
         name = _name(sessionID)
         msg_type = message.getHeader().getField(35)
         if name == WATCH_SESSION:
@@ -177,14 +179,13 @@ class Application(quickfix.Application):
             self._refuse(name, f"MsgType(35)={msg_type} before Logon", REFUSED)
 
     def _logon(self, name: str, raw: str) -> None:
-        fields = dict(part.partition("=")[::2] for part in raw.split(SOH))
-        wrong = self._credentials.problem(name, fields.get("553"), fields.get("554"))
-        if wrong is not None:
-            self._refuse(name, wrong, REFUSED)
+        fields = _fields(raw)
+        self._check_secret(name, fields)
+        if self._engine.is_disabled(name):
+            self._refuse(name, DISABLED, DISABLED)
         heartbeat = fields.get("108", "")
         if not (heartbeat.isascii() and heartbeat.isdecimal() and int(heartbeat) in HEARTBEAT_SECONDS):
-            why = f"HeartBtInt(108) must be {HEARTBEAT_SECONDS[0]} to {HEARTBEAT_SECONDS[-1]} seconds"
-            self._refuse(name, why, why)
+            self._refuse(name, HEARTBEAT_RULE, HEARTBEAT_RULE)
         if fields.get("141") == "Y":
             self._epochs[name] = self._begin(name)
         elif self._engine.is_anew(name):
@@ -195,11 +196,13 @@ class Application(quickfix.Application):
             self._refuse(name, "its numbers were moved by somebody else and are put right now", "try again")
         self.logged_on.add(name)
 
+    def _check_secret(self, name: str, fields: dict[str, str]) -> None:
+        if not compare_digest(fields.get("554", "").encode("utf-8", "surrogateescape"), self._secret):
+            self._refuse(name, "wrong secret", REFUSED)
+
     def _from_watch(self, msg_type: str, raw: str) -> None:
         if msg_type == "A":
-            said = fields_of(raw, secret=554).get("secret", "").encode("utf-8", "surrogateescape")
-            if not (self._watch_secret and compare_digest(said, self._watch_secret.encode())):
-                self._refuse(WATCH_SESSION, "wrong secret", REFUSED)
+            self._check_secret(WATCH_SESSION, _fields(raw))
             self._watch_logged_on = True
         elif not self._watch_logged_on:
             self._refuse(WATCH_SESSION, f"MsgType(35)={msg_type} before Logon", REFUSED)
@@ -232,7 +235,11 @@ def _name(session_id: quickfix.SessionID) -> str:
     return session_id.toString().rpartition("->")[2]
 
 
+def _fields(raw: str) -> dict[str, str]:
+    return dict(part.partition("=")[::2] for part in raw.split(SOH))
+
+
 def fields_of(raw: str, **tags: int) -> dict[str, str]:
     """The fields of `raw` with these tags, by the names given to them; those that it has."""
-    fields = dict(part.partition("=")[::2] for part in raw.split(SOH))
+    fields = _fields(raw)
     return {name: fields[str(tag)] for name, tag in tags.items() if str(tag) in fields}

@@ -48,7 +48,7 @@ def cxl_rej_reason(refusal: Refusal) -> int:
             return 1
         case ErrorCode.OPERATION_FAILED:
             reasons = {Failure.TOO_LATE: 0, Failure.ALREADY_PENDING: 3, Failure.DUPLICATE_CL_ORD_ID: 6}
-            return _OTHER if refusal.failure is None else reasons[refusal.failure]
+            return _OTHER if refusal.failure is None else reasons.get(refusal.failure, _OTHER)
         case _:
             return _OTHER
 

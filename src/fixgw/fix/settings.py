@@ -10,6 +10,10 @@ BEGIN_STRING = "FIX.4.4"
 WATCH_SESSION = "FIXGW-WATCH"  # the supervisor's CompID
 WATCHED = "FIXGW"  # what it calls the engine, whatever the configured sessions call it
 
+HEARTBEAT_SECONDS = range(5, 61)  # HeartBtInt(108): 0 would switch all of QuickFIX's timeouts off
+HEARTBEAT_RULE = f"HeartBtInt(108) must be {HEARTBEAT_SECONDS[0]} to {HEARTBEAT_SECONDS[-1]} seconds"
+REFUSED = "Logon refused"  # one text for every cause: an attacker learns nothing
+
 _REQUIRED = {
     "ConnectionType": ("acceptor", "fixgw is an acceptor"),
     "UseDataDictionary": ("Y", "the dictionary is what keeps malformed messages out"),
@@ -20,6 +24,7 @@ _REQUIRED = {
     "RefreshOnLogon": ("N", "the store is written by one process only"),
     "PersistMessages": ("Y", "reports reach a client that was away by resend"),
     "AllowedRemoteAddresses": ("127.0.0.1", "QuickFIX must not meet bytes from elsewhere"),
+    "SocketReuseAddress": ("Y", "the supervisor holds the engine's port, so that nobody else gets it"),
 }
 """Settings whose value is not a matter of taste, and why. Those absent from the file are put in."""
 
@@ -29,7 +34,6 @@ _OPTIONAL = frozenset(
         "SenderCompID",
         "TargetCompID",
         "DataDictionary",
-        "SocketReuseAddress",
         "SocketNodelay",
         "SocketSendBufferSize",
         "SocketReceiveBufferSize",
@@ -47,7 +51,7 @@ _OPTIONAL = frozenset(
         "SendRedundantResendRequests",
     }
 )
-_OURS = {"SocketAcceptPort": "[fix] port", "FileStorePath": "[gateway] data"}
+_OURS = {"SocketAcceptPort": "[fix] engine_port", "FileStorePath": "[gateway] data"}
 _CHECKED = (
     "ValidateLengthAndChecksum",
     "ValidateFieldsHaveValues",
@@ -86,10 +90,9 @@ class SessionSettings(Struct, frozen=True):
         """The data dictionary that all sessions have; it is named relative to the file."""
         return (self.path.parent / self.defaults["DataDictionary"]).resolve()
 
-    def render(self, *, port: int, store: Path, watched: bool = False) -> str:
-        """The settings as QuickFIX gets them: with our port, store and dictionary, and what must be.
-
-        `watched` adds the session of the supervisor.
+    def render(self, *, port: int, store: Path) -> str:
+        """The settings as QuickFIX gets them: with our port, store and dictionary, the session of the
+        supervisor, and what must be.
         """
         fixed = {key: value for key, (value, _) in _REQUIRED.items()}
         fixed |= {
@@ -98,7 +101,7 @@ class SessionSettings(Struct, frozen=True):
             "DataDictionary": str(self.dictionary),
         }
         lines = ["[DEFAULT]", *_lines({**self.defaults, **fixed})]
-        for settings in (*self.sessions.values(), *([_WATCH_SETTINGS] if watched else [])):
+        for settings in (*self.sessions.values(), _WATCH_SETTINGS):
             lines += ["[SESSION]", *_lines(settings)]
         return "\n".join(lines) + "\n"
 

@@ -101,7 +101,8 @@ class SessionNumbers(Struct, frozen=True, omit_defaults=True):
 
     `began` is when the epoch did (aware UTC; None for the first). `undelivered` are blocks (MsgSeqNum,
     position, count) that were sent while the client was away and that it has not asked for since; `again`
-    are blocks (position, count) of earlier epochs that have to be sent in this one, before all others.
+    are blocks (position, count) of earlier epochs that have to be sent in this one, before all others. While
+    it is `disabled` its client may not log on.
     """
 
     name: str
@@ -115,6 +116,7 @@ class SessionNumbers(Struct, frozen=True, omit_defaults=True):
     undelivered: tuple[tuple[int, int, int], ...] = ()
     again: tuple[tuple[int, int], ...] = ()
     reset: Reset = Reset.NONE
+    disabled: bool = False
 
 
 class Counters(Struct, frozen=True):
@@ -175,8 +177,21 @@ class Loaded(Struct):
     last_at: datetime | None = None
 
 
+class JournalStatus(Struct, frozen=True):
+    """How far a journal is: the number of its last turn, how many of them are not folded in, when it was."""
+
+    last_turn: int
+    turns_not_folded: int
+    last_commit_at: datetime | None
+
+
 class Journal(Protocol):
     """The contract. Every method raises JournalError when the journal does not work."""
+
+    @property
+    def status(self) -> JournalStatus:
+        """How far it is, without asking the disk."""
+        ...
 
     @property
     def settled(self) -> datetime:

@@ -190,9 +190,9 @@ class Fold:
     """Keeps the database `state` up to date with the turns in the database `log`.
 
     A state that cannot be read is put aside and made anew, as long as the log is complete. `folded_at` is the
-    time (microseconds since 1970) of the last turn that is in it. `syncs` says that a commit to the log does
-    not wait for the disk: then a fold does. Raises sqlite3.Error and OSError, and JournalError for files that
-    do not belong together.
+    time (microseconds since 1970) of the last turn that is in it, `committed` the number of the last turn in
+    the log. `syncs` says that a commit to the log does not wait for the disk: then a fold does. Raises
+    sqlite3.Error and OSError, and JournalError for files that do not belong together.
     """
 
     def __init__(self, log: Path, state: Path, *, syncs: bool = False) -> None:
@@ -244,8 +244,8 @@ class Fold:
         if apart := why_apart(self._db, self._db):
             raise JournalError(f"cannot open the journal {log}: {apart}")
         self._folded, self.folded_at = self._marks()
-        self._committed = self._folded
         self.catch_up()
+        self.committed = self._folded
 
     def _marks(self) -> tuple[int, int]:
         rows = dict(self._db.execute("SELECT key, value FROM meta WHERE key IN ('folded', 'folded_at')"))
@@ -268,6 +268,11 @@ class Fold:
             with suppress(FileNotFoundError), self._wal.open("rb") as file:
                 os.fsync(file.fileno())
 
+    @property
+    def waiting(self) -> int:
+        """How many turns are not folded in."""
+        return max(0, self.committed - self._folded)
+
     def before_commit(self) -> None:
         """Raises the error that kept an earlier turn from being folded in."""
         if self._error is not None:
@@ -275,7 +280,7 @@ class Fold:
 
     def after_commit(self, seq: int) -> None:
         """Note the turn that was committed last."""
-        self._committed = seq
+        self.committed = seq
         if seq - self._folded >= WAITING_MAX:
             self._wanted.set()
 
@@ -284,7 +289,7 @@ class Fold:
         while not self._closing:
             wanted = self._wanted.wait(QUIET_SECONDS)
             self._wanted.clear()
-            committed = self._committed
+            committed = self.committed
             if not (wanted or self._folded < committed == seen):
                 seen = committed
                 continue

@@ -1,0 +1,63 @@
+"""How `fixgw status` shows the status to a person."""
+
+from datetime import datetime
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fixgw.engine.status import GatewayStatus, SessionStatus
+
+COLUMNS = ("session", "client", "since", "address", "certificate", "reset at", "epoch")
+NUMBERS = ("next in", "next out", "undelivered", "in/s", "out/s", "in", "out", "backlog")
+
+
+def show(status: GatewayStatus, out: Console) -> None:
+    """Print the gateway in some lines, and a table of its sessions."""
+    out.print(f"fixgw {status.version}, running since {_time(status.since)}", soft_wrap=True)
+    for oms in status.omses:
+        out.print(
+            f"OMS {oms.oms_id} ({oms.name}): {oms.open_orders} open orders, "
+            f"{oms.pending_cancels} cancels pending",
+            soft_wrap=True,
+        )
+    journal = status.journal
+    last = "never" if journal.last_commit_at is None else _time(journal.last_commit_at)
+    out.print(
+        f"journal: turn {journal.last_turn} at {last}, {journal.turns_not_folded} turns not in state.db yet",
+        soft_wrap=True,
+    )
+    age = status.edge_report_age
+    said = "has said nothing yet" if age is None else f"reported {age:.1f} seconds ago"
+    out.print(f"edge: {said}", soft_wrap=True)
+    table = Table(title="Sessions", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in COLUMNS:
+        table.add_column(column, overflow="fold")
+    for column in NUMBERS:
+        table.add_column(column, justify="right", no_wrap=True)
+    for session in status.sessions:
+        table.add_row(*map(Text, _row(session)))
+    out.print(table)
+
+
+def _row(session: SessionStatus) -> list[str]:
+    state = "logged on" if session.is_logged_on else "away"
+    found = session.connection
+    reset_at = "never" if session.reset_at is None else f"{session.reset_at:%H:%M:%S}"
+    numbers = map(str, (session.epoch, session.next_in, session.next_out, session.undelivered))
+    row = [session.name, f"{state}, disabled" if session.is_disabled else state]
+    if found is None:
+        return [*row, "", "", "", reset_at, *numbers, "", "", "", "", ""]
+    counts = (
+        found.messages_in_per_second,
+        found.messages_out_per_second,
+        found.messages_in,
+        found.messages_out,
+        found.backlog,
+    )
+    return [*row, _time(found.since), found.address, found.certificate, reset_at, *numbers, *map(str, counts)]
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"

@@ -1,0 +1,1 @@
+"""The edge, part by part."""
