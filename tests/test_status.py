@@ -101,7 +101,11 @@ def test_the_edge_is_heard(gateway: Gateway) -> None:
     until(lambda: session(gateway, "TRADER39")["connection"] is not None)
     connection = session(gateway, "TRADER39")["connection"]
     assert isinstance(connection, dict)
-    assert (connection["address"], connection["certificate"], connection["backlog"]) == ("127.0.0.1", "", 0)
+    assert (connection["address"], connection["certificate"], connection["backlog"]) == (
+        trader.address,
+        "",
+        0,
+    )
     assert session(gateway, "READER50")["connection"] is None
     said = CliRunner().invoke(app, ["status", "--data", str(gateway.data)])
     assert said.exit_code == 0
