@@ -216,7 +216,7 @@ class Author:
         return self._message(b"1", [(b"112", self._id())])
 
     def _resend_request(self) -> list[Field]:
-        begin = self._random.randint(1, self.number)
+        begin = self._random.randint(1, max(1, self.number))
         end = self._random.choice((0, begin, begin + 3))
         return self._message(b"2", [(b"7", b"%d" % begin), (b"16", b"%d" % end)])
 
