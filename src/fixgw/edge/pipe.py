@@ -113,7 +113,7 @@ class Pipe:
             self.bytes_in += len(cut.data)
             self._take(self.session, b"in", cut.data)
             data = cut.data
-            if any(mark in data for mark in LOOKED_AT):
+            if any(mark in data for mark in LOOKED_AT) or data.count(b"\x0134=") < len(cut.ends):
                 data = self._looked_at(cut, now)
             self._engine.write(data)
             self._gap.sent(cut)
@@ -134,8 +134,8 @@ class Pipe:
         passed = []
         for frame in cut.frames():
             type_at = frame.rfind(b"\x0135=") + 1
-            if b"\x0134=\x01" in frame:
-                self._log.warning("garbled", why="MsgSeqNum(34) is empty")
+            if b"\x0134=\x01" in frame or b"\x0134=" not in frame:
+                self._log.warning("garbled", why="MsgSeqNum(34) is empty or missing")
             elif frame.startswith(b"35=2\x01", type_at):
                 passed.append(self._resends.asked(without_absurd_numbers(frame), now))
             elif frame.startswith(b"35=4\x01", type_at):
