@@ -6,6 +6,7 @@ the gap in the sequence numbers.
 """
 
 import re
+from datetime import UTC, datetime
 from typing import NamedTuple
 from zlib import adler32
 
@@ -123,6 +124,11 @@ def message(begin_string: bytes, body: bytes) -> bytes:
     """The whole message with this body, which begins with MsgType(35) and ends with SOH."""
     whole = b"8=%s\x019=%d\x01%s" % (begin_string, len(body), body)
     return b"%s10=%03d\x01" % (whole, check_sum(whole))
+
+
+def sending_time() -> bytes:
+    """SendingTime(52) as of now."""
+    return f"{datetime.now(UTC):%Y%m%d-%H:%M:%S.%f}"[:-3].encode("ascii")
 
 
 def without_absurd_numbers(frame: bytes) -> bytes:

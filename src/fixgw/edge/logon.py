@@ -17,6 +17,7 @@ from ipaddress import IPv6Address, ip_address
 from msgspec import Struct
 
 from fixgw.config_tables import Network, SessionTable, reset_window
+from fixgw.edge.frames import SOH, message, sending_time
 from fixgw.fix import dictionary
 from fixgw.fix.dictionary import Dictionary
 from fixgw.fix.settings import BEGIN_STRING, HEARTBEAT_RULE, HEARTBEAT_SECONDS, REFUSED, SessionSettings
@@ -26,7 +27,6 @@ USER_DEFINED = 5_000  # the first tag that FIX leaves to its users
 
 NEW_PASSWORD = 925  # of a later FIX; it goes no further
 
-_SOH = b"\x01"
 _FIELD = re.compile(rb"([1-9][0-9]{0,8})=([^\x01]+)")
 _NUMBER = re.compile(rb"-?[0-9]{1,18}")
 _TIME = re.compile(r"[0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3,9})?")
@@ -103,7 +103,7 @@ def read(frame: bytes, settings: SessionSettings) -> Claim | Refused:
 
 def _fields(frame: bytes) -> dict[bytes, bytes] | str:
     """The fields of `frame` by their tags, or what is wrong with them."""
-    *parts, rest = frame.split(_SOH)
+    *parts, rest = frame.split(SOH)
     if rest:
         return "it does not end with SOH"
     found: dict[bytes, bytes] = {}
@@ -225,7 +225,7 @@ def _reset_rule(policy: str, now: datetime) -> str | None:
 def forwarded(frame: bytes, secret: str) -> bytes:
     """The Logon `frame` as the engine gets it: with `secret` for a password, and no NewPassword(925)."""
     kept = []
-    for part in frame.split(_SOH):
+    for part in frame.split(SOH):
         tag = part.partition(b"=")[0]
         if tag == b"554":
             kept.append(b"554=" + secret.encode())
@@ -237,17 +237,16 @@ def forwarded(frame: bytes, secret: str) -> bytes:
 def logout(frame: bytes, text: str) -> bytes:
     """A Logout(5) that answers the Logon `frame`; empty when it names nobody who could be answered."""
     start = frame[:LOGON_BYTES_MAX]
-    sender, target = (re.search(_SOH + tag + b"=(" + _SANE + b")" + _SOH, start) for tag in (b"49", b"56"))
+    sender, target = (re.search(SOH + tag + b"=(" + _SANE + b")" + SOH, start) for tag in (b"49", b"56"))
     if sender is None or target is None:
         return b""
-    at = datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3]
     said = text.replace("\x01", " ").encode("ascii", "replace")
     return _framed(
         [
             b"35=5",
             b"34=1",
             b"49=" + target[1],
-            b"52=" + at.encode(),
+            b"52=" + sending_time(),
             b"56=" + sender[1],
             b"58=" + said,
         ]
@@ -255,6 +254,4 @@ def logout(frame: bytes, text: str) -> bytes:
 
 
 def _framed(parts: list[bytes]) -> bytes:
-    body = b"".join(part + _SOH for part in parts)
-    head = b"8=%b\x019=%d\x01" % (BEGIN_STRING.encode(), len(body))
-    return b"%b%b10=%03d\x01" % (head, body, sum(head + body) % 256)
+    return message(BEGIN_STRING.encode(), b"".join(part + SOH for part in parts))

@@ -13,7 +13,7 @@ from typing import cast
 import structlog
 from msgspec import Struct
 
-from fixgw.edge.frames import Cut, Framer, without_absurd_numbers
+from fixgw.edge.frames import Cut, Framer, sending_time, without_absurd_numbers
 from fixgw.edge.gap import Gap
 from fixgw.edge.pace import Pace
 from fixgw.edge.resend import Resends
@@ -73,7 +73,7 @@ class Pipe:
         self._limits = limits
         self._framer = Framer(limits.message_bytes_max)
         self._pace = Pace(limits.messages_per_second, limits.bytes_per_second, self.heard_at)
-        self._resends = Resends(ENGINE_LONGEST, _sending_time)
+        self._resends = Resends(ENGINE_LONGEST, sending_time)
         self._gap = Gap()
         self._client: asyncio.Transport | None = None
         self._engine: asyncio.Transport | None = None
@@ -338,7 +338,3 @@ class EngineSide(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """It is gone."""
         self._pipe.engine_lost()
-
-
-def _sending_time() -> bytes:
-    return f"{datetime.now(UTC):%Y%m%d-%H:%M:%S.%f}"[:-3].encode("ascii")
