@@ -250,7 +250,7 @@ class Client:
         return message
 
     def _receive_or_ask_again(self, word: str) -> Message:
-        """The next message. A TestRequest that came while the gateway waited for a resend is filled by a gap."""
+        """The next message. A TestRequest that came in the middle of a resend may be filled by a gap."""
         for _ in range(ECHOES):
             with suppress(TimeoutError):
                 return self.receive(PATIENCE / ECHOES)
