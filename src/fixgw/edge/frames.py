@@ -126,6 +126,15 @@ def message(begin_string: bytes, body: bytes) -> bytes:
     return b"%s10=%03d\x01" % (whole, check_sum(whole))
 
 
+def value(frame: bytes, tag: bytes) -> bytes | None:
+    """The first value of a field; None when the frame has no such field."""
+    start = frame.find(b"\x01%s=" % tag)
+    if start < 0:
+        return None
+    start += len(tag) + 2
+    return frame[start : frame.find(SOH, start)]
+
+
 def sending_time() -> bytes:
     """SendingTime(52) as of now."""
     return f"{datetime.now(UTC):%Y%m%d-%H:%M:%S.%f}"[:-3].encode("ascii")

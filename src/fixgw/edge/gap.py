@@ -3,7 +3,7 @@
 It gives them up when they are due, or when the connection ends; so that is how they are bounded here.
 """
 
-from fixgw.edge.frames import SOH, Cut
+from fixgw.edge.frames import Cut, value
 
 OVERHEAD = 2_000  # bytes that QuickFIX needs for a message beside its text: an object for each field
 
@@ -53,9 +53,5 @@ class Gap:
 
 
 def _number(frame: bytes, tag: bytes) -> int | None:
-    start = frame.find(b"\x01%s=" % tag)
-    if start < 0:
-        return None
-    start += len(tag) + 2
-    digits = frame[start : frame.find(SOH, start)]
-    return int(digits) if digits.isdigit() and len(digits) < 19 else None
+    digits = value(frame, tag)
+    return int(digits) if digits is not None and digits.isdigit() and len(digits) < 19 else None

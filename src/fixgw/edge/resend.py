@@ -8,7 +8,7 @@ meanwhile waits for the end of the last one: the client gets everything in order
 
 from collections.abc import Callable
 
-from fixgw.edge.frames import SOH, Cut, Framer, joined, message
+from fixgw.edge.frames import SOH, Cut, Framer, joined, message, value
 
 PIECE = 1_000  # messages: 30 to 50 ms of the engine's time
 PAUSE_SHARE = 1.0  # of the time that a piece took, in which the others come first
@@ -78,7 +78,7 @@ class Resends:
             return frame  # the engine says what is wrong with it
         end = self._last_out if end == 0 or end > self._last_out else end
         if self._held:  # what is held will come by itself, and must not come again before
-            end = min(end, (_number(_field(self._held[0], b"34")) or 1) - 1)
+            end = min(end, (_number(value(self._held[0], b"34")) or 1) - 1)
             begin = min(begin, end)
         if begin < 1 or begin > end:
             return frame
@@ -124,7 +124,7 @@ class Resends:
     def _look(self) -> None:
         """See how far the engine's last messages are."""
         for frame in self._last.frames():
-            number = _number(_field(frame, b"34"))
+            number = _number(value(frame, b"34"))
             if number is None:
                 continue
             if b"\x0143=Y\x01" not in frame:
@@ -132,7 +132,7 @@ class Resends:
                 continue
             reached = number
             if b"\x0135=4\x01" in frame:
-                reached = (_number(_field(frame, b"36")) or 1) - 1
+                reached = (_number(value(frame, b"36")) or 1) - 1
             if reached >= self._awaited:
                 self._awaited = 0
         self._last = Cut(b"", [])
@@ -153,14 +153,6 @@ class Resends:
     def _request(self, begin: int, end: int) -> bytes:
         body = b"%s52=%s\x017=%d\x0116=%d\x01" % (self._header, self._sending_time(), begin, end)
         return message(b"FIX.4.4", body)
-
-
-def _field(frame: bytes, tag: bytes) -> bytes | None:
-    start = frame.find(b"\x01%s=" % tag)
-    if start < 0:
-        return None
-    start += len(tag) + 2
-    return frame[start : frame.find(SOH, start)]
 
 
 def _number(digits: bytes | None) -> int | None:
