@@ -1,5 +1,6 @@
 """Fixtures that several test files use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 from tests.gateway import RUNNING, Gateway, edit_session, write_config
 from tests.rig import Rig
 from tests.wire import Client
+
+# A gateway is several processes: where bytecode is not kept, each of them compiles all sources anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,12 @@ from pydantic import ValidationError
 
 from fixgw.config_tables import (
     LISTS,
+    MAY_BE_EMPTY,
     TABLES,
     AccountTable,
     ApiTable,
+    ApiUserTable,
+    DialectTable,
     EdgeTable,
     FixTable,
     GatewayTable,
@@ -65,6 +68,8 @@ class Config(Table):
     instrument: tuple[InstrumentTable, ...]
     user: tuple[UserTable, ...]
     session: tuple[SessionTable, ...]
+    dialect: tuple[DialectTable, ...]
+    api_user: tuple[ApiUserTable, ...]
 
     @property
     def data(self) -> Path:
@@ -183,6 +188,8 @@ def _read_table(model: type[_T], raw: object, where: str, problems: list[str]) -
 
 
 def _read_list(model: type[_T], raw: object, name: str, problems: list[str]) -> tuple[_T, ...]:
+    if raw == [] and name in MAY_BE_EMPTY:
+        return ()
     if not isinstance(raw, list) or not raw:
         problems.append(f"[[{name}]]: at least one is needed")
         return ()

@@ -117,10 +117,28 @@ class TlsTable(Table):
 
 
 class ApiTable(Table):
-    """[api]: the HTTP and WebSocket port, which this release does not open yet. `port` is TCP."""
+    """[api]: the HTTP and WebSocket port. `port` is TCP.
 
-    host: str = "127.0.0.1"
+    `connections_max` are those of one port, `subscriptions_max` those of one WebSocket. A user may ask for
+    `requests_per_second`, and `requests_burst` at once after a pause; cancels are never counted.
+    `backlog_bytes_max` is what waits for a WebSocket that does not read. `orders_max` bounds what one answer
+    lists. `answer_seconds` is how long the engine is waited for.
+    """
+
+    enabled: bool = True
+    host: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     port: Port = 8080
+    connections_max: Annotated[int, Field(ge=1, le=10_000)] = 500
+    connections_per_address_max: Annotated[int, Field(ge=1, le=10_000)] = 200
+    body_bytes_max: Annotated[int, Field(ge=4_096, le=1_048_576)] = 65_536
+    frame_bytes_max: Annotated[int, Field(ge=4_096, le=1_048_576)] = 65_536
+    subscriptions_max: Annotated[int, Field(ge=1, le=10_000)] = 100
+    requests_per_second: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    requests_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 400
+    backlog_bytes_max: Annotated[int, Field(ge=65_536, le=1_073_741_824)] = 4_194_304
+    orders_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    answer_seconds: Annotated[int, Field(ge=1, le=60)] = 10
+    token_seconds: Annotated[int, Field(ge=60, le=86_400)] = 3_600
 
 
 class JournalTable(Table):
@@ -193,6 +211,34 @@ class UserTable(Table):
     default_account: Id | None = None
 
 
+class DialectTable(Table):
+    """[[dialect]]: a documented API, where it is served, and which OMSes it reaches.
+
+    `path` goes before the paths that the API's document has. A `port` (TCP) of 0 is that of [api].
+    """
+
+    name: Literal["alphapoint", "coinapi_ems", "openalgo"]
+    oms: Annotated[tuple[Id, ...], Field(min_length=1)]
+    path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_.~-]{1,64}){0,8}$")] = ""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+
+
+class ApiUserTable(Table):
+    """[[api_user]]: what proves over the API that one is a certain user.
+
+    `api_secret` signs; `api_key` names the signer, and stands alone where a dialect has no more than a key.
+    A secret may be in a file, as "file:PATH" (relative to the configuration), or in the environment,
+    as "env:NAME".
+    """
+
+    username: Word
+    password_hash: SecretStr
+    user: Id
+    api_key: SecretStr
+    api_secret: SecretStr
+    email: Annotated[str, Field(max_length=254)] = ""
+
+
 class SessionTable(Table):
     """[[session]]: who logs on as which user, from where, and how he is answered.
 
@@ -239,4 +285,7 @@ LISTS: dict[str, type[Table]] = {
     "instrument": InstrumentTable,
     "user": UserTable,
     "session": SessionTable,
+    "dialect": DialectTable,
+    "api_user": ApiUserTable,
 }
+MAY_BE_EMPTY = {"dialect", "api_user"}

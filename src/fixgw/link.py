@@ -1,11 +1,14 @@
 """The link: frames on a Unix socket that carry requests to the running engine, and the replies.
 
 A frame is four bytes of length, big-endian, and a JSON document. A request is a `Said` or a `Question`, and
-gets one `Answer`. The socket is `DATA/engine.sock`, for the same user only (mode 0600).
+gets one `Answer`. Or it is `Asked` for an API client, one after the other without waiting, and gets an
+`Answered` with its number; between those come the `Happened` that it watches. The socket is
+`DATA/engine.sock`, for the same user only (mode 0600).
 """
 
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
@@ -18,16 +21,21 @@ from msgspec import Struct
 from fixgw.core.requests import VenueRequest
 from fixgw.engine.sandbox import SandboxCommand
 from fixgw.engine.status import GatewayStatus
-from fixgw.engine.turn import EdgeReport, SessionCommand, Status
+from fixgw.engine.turn import Answered, Ask, EdgeReport, Happened, SessionCommand, Status, WatchOrders
 
 FRAME_MAX = 1_048_576  # bytes; the largest request, the edge's report on very many sessions, is far smaller
 CONNECTIONS_MAX = 32  # command line calls at one time
+ASKED_PER_TURN = 16  # of one connection: about half a millisecond, which FIX sessions wait for
+ENCODED_PER_TURN = 2_000  # of what one connection is told: a few milliseconds
+UNSENT_MAX = 4_194_304  # bytes; no more is encoded for a peer that does not read
+UNTOLD_MAX = 1_000_000  # what waits for a peer that does not read; then it is cut off
 CLIENT_SECONDS = 30.0  # how long a command waits for the engine
 
 SOCKET_NAME = "engine.sock"
 
 Said = VenueRequest | SandboxCommand | SessionCommand
 Question = Status | EdgeReport
+Asked = Ask | WatchOrders
 
 _encode = msgspec.json.encode
 _LENGTH = struct.Struct(">I")
@@ -59,10 +67,12 @@ class EdgeReply(Struct, frozen=True, tag=True):
 Answer = Reply | StatusReply | EdgeReply
 """What a request is answered with; a `Reply` with an errorcode, when it is not understood."""
 
-Taken = tuple[Said | Question, Callable[[Answer], None]]
-"""A request, and the way to answer it."""
+Told = Answer | Answered | Happened
+Taken = tuple[Said | Question | Asked, Callable[[Told], None]]
+"""A request, and the way to answer it: the same for all requests of a connection."""
 
-_decode = msgspec.json.Decoder(Said | Question).decode
+_decode = msgspec.json.Decoder(Said | Question | Asked).decode
+decode_told = msgspec.json.Decoder(Answered | Happened).decode
 _decode_answer: Callable[[bytes], Answer] = msgspec.json.Decoder(Answer).decode
 
 
@@ -70,7 +80,18 @@ class _Connection:
     def __init__(self, peer: socket.socket) -> None:
         self.peer = peer
         self.received = bytearray()
+        self.told: deque[Told] = deque()
         self.to_send = bytearray()
+        self.tell = self.told.append
+        self.is_writable = True
+
+    def encode(self) -> None:
+        """Make frames of what it is told, as many as there is time and room for."""
+        for _ in range(min(len(self.told), ENCODED_PER_TURN)):
+            if len(self.to_send) > UNSENT_MAX:
+                return
+            body = _encode(self.told.popleft())
+            self.to_send += _LENGTH.pack(len(body)) + body
 
     def frame(self) -> bytes | None:
         """The next whole frame that has come in. Raises LinkError for one that is too long."""
@@ -90,12 +111,14 @@ class _Connection:
 class LinkServer:
     """The engine's end: it never blocks, and is bounded in connections, in frame size, and in what it keeps.
 
-    A connection is asked for its next request when it has taken the answer to the one before.
+    A connection is asked for its next request when it has taken the answers to those before. `gone` is told
+    the way to answer of each connection that has ended.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, gone: Callable[[Callable[[Told], None]], None] = lambda _: None) -> None:
         path.unlink(missing_ok=True)
         self._path = path
+        self._gone = gone
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
         path.chmod(S_IRUSR | S_IWUSR)
@@ -106,19 +129,30 @@ class LinkServer:
         self._connections: dict[int, _Connection] = {}
 
     def take(self) -> list[Taken]:
-        """What was said since the last call (one request of a connection), with the way to answer it."""
+        """What was said since the last call (a few requests of a connection), with the way to answer each."""
         for key, events in self._selector.select(0):
             if key.fileobj is self._listener:
                 self._accept()
             elif events & EVENT_WRITE:
-                self._send(self._connections[key.fd])
+                self._connections[key.fd].is_writable = True
             elif len(self._connections[key.fd].received) <= FRAME_MAX:
                 self._receive(self._connections[key.fd])
-        taken = []
+        taken: list[Taken] = []
         for connection in list(self._connections.values()):
-            if connection.received and not connection.to_send:
+            if connection.received and not connection.to_send and not connection.told:
                 taken += self._requests(connection)
         return taken
+
+    def flush(self) -> bool:
+        """Send what the connections were told, as far as they take it; whether more can be sent at once."""
+        has_more = False
+        for connection in list(self._connections.values()):
+            if connection.is_writable and (connection.told or connection.to_send):
+                self._send(connection)
+                has_more |= connection.is_writable and bool(connection.told)
+            elif len(connection.told) > UNTOLD_MAX:
+                self._drop(connection)
+        return has_more
 
     def _accept(self) -> None:
         try:
@@ -142,27 +176,22 @@ class LinkServer:
             self._drop(connection)
 
     def _requests(self, connection: _Connection) -> list[Taken]:
-        def answer(said: Answer) -> None:
-            self._answer(connection, said)
-
+        taken: list[Taken] = []
         try:
-            frame = connection.frame()
-            return [] if frame is None else [(_decode(frame), answer)]
+            while len(taken) < ASKED_PER_TURN and (frame := connection.frame()) is not None:
+                said = _decode(frame)
+                taken.append((said, connection.tell))
+                if not isinstance(said, Asked):
+                    break
         except LinkError:
             self._drop(connection)
         except msgspec.MsgspecError as error:
-            answer(Reply(100, f"not a command: {error}"))
-        return []
-
-    def _answer(self, connection: _Connection, said: Answer) -> None:
-        body = _encode(said)
-        connection.to_send += _LENGTH.pack(len(body)) + body
-        self._send(connection)
+            connection.tell(Reply(100, f"not a command: {error}"))
+        return taken
 
     def _send(self, connection: _Connection) -> None:
         """Send what the peer takes; while it does not take all, nothing more is read from it."""
-        if connection.peer.fileno() not in self._connections:
-            return
+        connection.encode()
         try:
             del connection.to_send[: connection.peer.send(connection.to_send)]
         except BlockingIOError:
@@ -170,7 +199,8 @@ class LinkServer:
         except OSError:
             self._drop(connection)
             return
-        self._selector.modify(connection.peer, EVENT_WRITE if connection.to_send else EVENT_READ)
+        connection.is_writable = not connection.to_send
+        self._selector.modify(connection.peer, EVENT_READ if connection.is_writable else EVENT_WRITE)
 
     def _drop(self, connection: _Connection) -> None:
         descriptor = connection.peer.fileno()
@@ -178,6 +208,7 @@ class LinkServer:
             self._selector.unregister(connection.peer)
             del self._connections[descriptor]
             connection.peer.close()
+            self._gone(connection.tell)
 
     def close(self) -> None:
         """Close every connection and remove the socket."""

@@ -6,7 +6,7 @@ Selecting costs as much as the smallest index that the selector names, not as mu
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 
 from msgspec import Struct
 
@@ -48,6 +48,7 @@ class OrderBook:
         self._by_account: dict[int, set[int]] = {}
         self._by_user: dict[int, set[int]] = {}
         self._by_instrument: dict[int, set[int]] = {}
+        self._closed: dict[tuple[int, int], dict[int, None]] = {}  # by account and user; as they closed
         self._ids: dict[str, _Entry] = {}
         self._forgettable: deque[tuple[datetime, int | str]] = deque()
         self.pending_cancels = 0
@@ -84,10 +85,14 @@ class OrderBook:
                 self._index(order)
         elif known is None:
             self._name(order)
-            self._forgettable.append((order.changed_at or order.entered_at, order_id))
+            self._close(order)
         elif known.is_open:
             self._unindex(order)
-            self._forgettable.append((order.changed_at or order.entered_at, order_id))
+            self._close(order)
+
+    def _close(self, order: Order) -> None:
+        self._forgettable.append((order.changed_at or order.entered_at, order.order_id))
+        self._closed.setdefault((order.account_id, order.user_id), {})[order.order_id] = None
 
     def _index(self, order: Order) -> None:
         order_id = order.order_id
@@ -128,6 +133,22 @@ class OrderBook:
             candidates.append([self._by_instrument.get(key, _NONE) for key in selector.instrument_ids])
         smallest = min(candidates, key=_size, default=self._by_user.values())
         return chain.from_iterable(smallest)
+
+    def history(self, selector: CancelSelector, since: datetime | None, most: int) -> list[Order]:
+        """The known orders, open or closed, that `selector` names: the `most` that changed last, those first.
+
+        With `since` (aware UTC) only those entered since then.
+        """
+
+        def is_wanted(order: Order) -> bool:
+            return selector.matches(order) and (since is None or order.entered_at >= since)
+
+        found = list(filter(is_wanted, self.select(selector)))
+        for (account_id, user_id), ids in self._closed.items():
+            if selector.account_id in (None, account_id) and selector.user_id in (None, user_id):
+                closed = (self._orders[order_id] for order_id in reversed(ids))
+                found += islice(filter(is_wanted, closed), most)
+        return sorted(found, key=_last_changed, reverse=True)[:most]
 
     def is_known(self, cl_ord_id: str) -> bool:
         """Whether any known order or use has this id."""
@@ -182,6 +203,7 @@ class OrderBook:
             self.complete_since = max(since, self.complete_since or since)
             if isinstance(what, int):
                 order = self._orders.pop(what)
+                del self._closed[order.account_id, order.user_id][what]
                 if order.cl_ord_id is not None:
                     self._drop(order.cl_ord_id, what, since)
             else:
@@ -218,3 +240,7 @@ def _size(sets: list[set[int]]) -> int:
 
 def _order_id(order: Order) -> int:
     return order.order_id
+
+
+def _last_changed(order: Order) -> tuple[datetime, int]:
+    return order.changed_at or order.entered_at, order.order_id

@@ -50,12 +50,13 @@ class Subject(StrEnum):
 
 
 class Failure(StrEnum):
-    """Why an operation failed (code 101), where FIX distinguishes it."""
+    """Why an operation failed (101; 102 for a venue that is away), where a door distinguishes it."""
 
     TOO_LATE = "too_late"
     ALREADY_PENDING = "already_pending"
     DUPLICATE_CL_ORD_ID = "duplicate_cl_ord_id"
     ORDER_RATE = "order_rate"
+    VENUE_AWAY = "venue_away"
 
 
 class Refusal(Struct, frozen=True, array_like=True, gc=False):
@@ -100,6 +101,10 @@ def failed(detail: str, failure: Failure | None = None) -> Refusal:
     return Refusal(ErrorCode.OPERATION_FAILED, detail, failure=failure)
 
 
-def server_error(detail: str) -> Refusal:
-    """A refusal with 102 Server Error: the fault is ours."""
-    return Refusal(ErrorCode.SERVER_ERROR, detail)
+def server_error(detail: str, failure: Failure | None = None) -> Refusal:
+    """A refusal with 102 Server Error: the fault is ours, or the venue's."""
+    return Refusal(ErrorCode.SERVER_ERROR, detail, failure=failure)
+
+
+ALREADY_PENDING = failed("a cancel of this order is pending already", Failure.ALREADY_PENDING)
+"""Why a second cancel of an order is refused while the first one is on its way."""

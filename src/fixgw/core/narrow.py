@@ -5,7 +5,7 @@ from msgspec import Struct
 from fixgw.core.directory import DefaultScope, User
 from fixgw.core.errors import ErrorCode, Refusal, Subject, invalid, not_found, not_supported
 from fixgw.core.order import SIDES
-from fixgw.core.requests import CancelOrder, MassCancel, MassStatus, NewOrder, OrderStatus
+from fixgw.core.requests import CancelOrder, MassCancel, MassStatus, NewOrder, OrderHistory, OrderStatus
 from fixgw.core.scope import ScopeType
 from fixgw.core.selector import CancelSelector
 from fixgw.core.state import OmsState
@@ -18,7 +18,9 @@ class Asked(Struct, frozen=True):
     unknown: Refusal | None = None
 
 
-def read_selector(state: OmsState, request: MassCancel | MassStatus, user: User) -> Asked | Refusal:
+def read_selector(
+    state: OmsState, request: MassCancel | MassStatus | OrderHistory, user: User
+) -> Asked | Refusal:
     """The selector that `request` asks for; only a refusal with 100 is returned in its place.
 
     Account and user absent means the session's default scope; a door without sessions has none.
@@ -48,7 +50,9 @@ def read_selector(state: OmsState, request: MassCancel | MassStatus, user: User)
 
 
 def oms_problem(
-    state: OmsState, request: NewOrder | CancelOrder | MassCancel | OrderStatus | MassStatus, user: User
+    state: OmsState,
+    request: NewOrder | CancelOrder | MassCancel | OrderStatus | MassStatus | OrderHistory,
+    user: User,
 ) -> Refusal | None:
     """Why `request` cannot be for this OMS: 100 for names that disagree, 104 for one not within reach."""
     oms_id = state.directory.oms(request.oms, state.oms.oms_id)
@@ -76,7 +80,7 @@ def unknown_names(
     return None
 
 
-def unsupported(request: MassCancel | MassStatus) -> Refusal | None:
+def unsupported(request: MassCancel | MassStatus | OrderHistory) -> Refusal | None:
     """106 for a filter that cannot be honoured: it is refused, never ignored."""
     if request.side is not None and request.side not in SIDES:
         return not_supported(f"Side(54)={request.side} is not supported as a filter")

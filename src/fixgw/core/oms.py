@@ -11,6 +11,7 @@ from msgspec import Struct
 from fixgw.core import permissions, repetition
 from fixgw.core.directory import Instrument, User
 from fixgw.core.errors import (
+    ALREADY_PENDING,
     ErrorCode,
     Failure,
     Refusal,
@@ -46,13 +47,14 @@ from fixgw.core.requests import (
     MassStatus,
     NewOrder,
     OrderAnswer,
+    OrderHistory,
     OrderStatus,
     RequestKind,
     TriggerOrder,
     VenueRequest,
 )
 from fixgw.core.state import OmsState, day_start_before
-from fixgw.core.status import mass_status, order_status, reject_status
+from fixgw.core.status import mass_status, order_history, order_status, reject_status
 
 
 class Decision(Struct):
@@ -69,7 +71,7 @@ class Decision(Struct):
     to_cancel: Sequence[int] = ()
 
 
-Asking = NewOrder | CancelOrder | MassCancel | OrderStatus | MassStatus | Malformed
+Asking = NewOrder | CancelOrder | MassCancel | OrderStatus | MassStatus | OrderHistory | Malformed
 
 
 def decide(state: OmsState, request: Asking, at: datetime, next_id: int) -> Decision:
@@ -82,6 +84,8 @@ def decide(state: OmsState, request: Asking, at: datetime, next_id: int) -> Deci
             return _reply(order_status(state, request, at))
         case MassStatus():
             return _reply(mass_status(state, request, at))
+        case OrderHistory():
+            return _reply(order_history(state, request, at))
         case Malformed():
             return _malformed(request, at)
     repeated = repetition.answer(state, request, at)
@@ -113,7 +117,7 @@ def refuse(
     request: Asking, refusal: Refusal, at: datetime, rule: str, order: Order | None = None
 ) -> Decision:
     """The decision that refuses `request` as a whole; `order` is the one it meant, where that is certain."""
-    if isinstance(request, OrderStatus | MassStatus):
+    if isinstance(request, OrderStatus | MassStatus | OrderHistory):
         return Decision(replies=reject_status(request, refusal), rule=rule, refusal=refusal)
     order_id = None if order is None else order.order_id
     return Decision((RequestRefused(request, refusal, at, order_id),), rule=rule, refusal=refusal)
@@ -121,7 +125,7 @@ def refuse(
 
 def _reply(answer: tuple[Sequence[Report], str]) -> Decision:
     replies, rule = answer
-    first = replies[0]
+    first = replies[0] if replies else None
     refusal = first.refusal if isinstance(first, BusinessReject) else None
     return Decision(replies=replies, rule=rule, refusal=refusal)
 
@@ -236,8 +240,7 @@ def _cancel_order(state: OmsState, request: CancelOrder, user: User, at: datetim
         return refuse(request, wrong, at, "contradiction", found)
     rule = permissions.may_cancel(user, found, scope).rule
     if found.status is OrdStatus.PENDING_CANCEL:
-        refusal = failed("a cancel of this order is pending already", Failure.ALREADY_PENDING)
-        return refuse(request, refusal, at, "already-pending", found)
+        return refuse(request, ALREADY_PENDING, at, "already-pending", found)
     if not found.is_open:
         refusal = failed(f"too late to cancel, the order is {found.status.name}", Failure.TOO_LATE)
         return refuse(request, refusal, at, "too-late", found)

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from fixgw.core.errors import Refusal
 from fixgw.core.order import Code, Order
-from fixgw.core.requests import ClientRequest, Malformed, MassCancel, NewOrder
+from fixgw.core.requests import ClientRequest, Malformed, MassCancel, NewOrder, OrderHistory
 
 
 class ExecType(Code):
@@ -61,7 +61,7 @@ class OrderState(Struct, frozen=True, tag=True, array_like=True, gc=False):
 
     order: Order | None
     at: datetime
-    request: ClientRequest
+    request: ClientRequest | OrderHistory
     total: int | None = None
     last: bool = False
 

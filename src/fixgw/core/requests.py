@@ -1,5 +1,6 @@
 """What a door can ask: imperative, frozen. The same structs travel over the link."""
 
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
@@ -21,6 +22,7 @@ class RequestKind(StrEnum):
     ORDER_STATUS_REQUEST = "H"
     ORDER_MASS_STATUS_REQUEST = "AF"
     UNSUPPORTED = "?"
+    ORDER_HISTORY = "history"  # no FIX message asks for closed orders
 
 
 class Request(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
@@ -111,16 +113,39 @@ class OrderStatus(Request, frozen=True, tag=True, array_like=True, gc=False):
 
 
 class MassStatus(Request, frozen=True, tag=True, array_like=True, gc=False):
-    """Order Mass Status Request (AF): the open orders of a scope, read exactly as a mass cancel reads it."""
+    """Order Mass Status Request (AF): the open orders of a scope, read exactly as a mass cancel reads it.
+
+    `most` bounds the number of orders for a door without sessions; a session has a setting.
+    """
 
     kind: ClassVar[RequestKind] = RequestKind.ORDER_MASS_STATUS_REQUEST
 
     scope: Scope
     req_id: str
+    most: int | None = None
     account_id: int | None = None
     owner_id: int | None = None
     side: str | None = None
     unsupported: Refusal | None = None
+
+
+class OrderHistory(Request, frozen=True, tag=True, array_like=True, gc=False):
+    """The orders of a scope that are known, open or closed, last changed first: `most` after `skip` of them.
+
+    Closed orders are known for as long as [journal] closed_seconds and closed_max say. With `since` (aware
+    UTC) only those entered since then.
+    """
+
+    kind: ClassVar[RequestKind] = RequestKind.ORDER_HISTORY
+
+    scope: Scope
+    account_id: int | None = None
+    owner_id: int | None = None
+    side: str | None = None
+    unsupported: Refusal | None = None
+    since: datetime | None = None
+    most: int = 1_000
+    skip: int = 0
 
 
 class Malformed(Request, frozen=True, tag=True, array_like=True, gc=False):
@@ -142,6 +167,9 @@ class Malformed(Request, frozen=True, tag=True, array_like=True, gc=False):
 
 
 ClientRequest = NewOrder | CancelOrder | MassCancel | OrderStatus | MassStatus | Malformed
+
+ApiRequest = NewOrder | CancelOrder | MassCancel | OrderStatus | MassStatus | OrderHistory
+"""What a client of the API can ask: a door that answers each request by itself, and reads before it asks."""
 
 
 class OrderAnswer(Struct, frozen=True, tag=True, array_like=True, gc=False):

@@ -8,7 +8,7 @@ from fixgw.core.errors import ErrorCode, Refusal, failed, not_authorized
 from fixgw.core.find import contradiction, find_order
 from fixgw.core.narrow import oms_problem, read_selector, unknown_names, unsupported
 from fixgw.core.reports import BusinessReject, OrderState, Report
-from fixgw.core.requests import MassStatus, OrderStatus, RequestKind
+from fixgw.core.requests import MassStatus, OrderHistory, OrderStatus
 from fixgw.core.state import OmsState
 
 Answer = tuple[Sequence[Report], str]
@@ -63,16 +63,34 @@ def mass_status(state: OmsState, request: MassStatus, at: datetime) -> Answer:
     ], ruling.rule
 
 
+def order_history(state: OmsState, request: OrderHistory, at: datetime) -> Answer:
+    """The answer to a request for orders whatever became of them: a report for each, last changed first."""
+    user = state.users[request.user_id]
+    asked = read_selector(state, request, user)
+    if isinstance(asked, Refusal):
+        return reject_status(request, asked), "contradiction"
+    selector = asked.selector
+    ruling = permissions.may_look_at_all(user, selector)
+    if not ruling.allowed:
+        return reject_status(request, not_authorized(ruling.why)), ruling.rule
+    unknown = asked.unknown or unknown_names(state, user, selector.account_id, selector.user_id)
+    if unknown is not None:
+        return reject_status(request, unknown), "unknown-name"
+    if cannot := unsupported(request):
+        return reject_status(request, cannot), "unsupported-field"
+    found = state.book.history(selector, request.since, request.skip + request.most)
+    return [OrderState(order, at, request) for order in found[request.skip :]], ruling.rule
+
+
 def _max_status_reports(state: OmsState, request: MassStatus) -> int | None:
     if request.session is None:
-        return None
+        return request.most
     return state.directory.sessions[request.session].max_status_reports
 
 
-def reject_status(request: OrderStatus | MassStatus, refusal: Refusal) -> Sequence[Report]:
+def reject_status(request: OrderStatus | MassStatus | OrderHistory, refusal: Refusal) -> Sequence[Report]:
     """A status request has no refusal of its own: one BusinessMessageReject."""
+    ref_id = None if isinstance(request, OrderHistory) else request.req_id
     if isinstance(request, OrderStatus):
-        kind, ref_id = RequestKind.ORDER_STATUS_REQUEST, request.req_id or request.cl_ord_id
-    else:
-        kind, ref_id = RequestKind.ORDER_MASS_STATUS_REQUEST, request.req_id
-    return (BusinessReject(request.ref_seq_num, kind.value, refusal, ref_id),)
+        ref_id = ref_id or request.cl_ord_id
+    return (BusinessReject(request.ref_seq_num, request.kind.value, refusal, ref_id),)

@@ -7,7 +7,7 @@ end. One report of an event per session, never two (FIX 4.4 leaves this open; it
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from fixgw.core.errors import Failure, Refusal, failed
+from fixgw.core.errors import ALREADY_PENDING, Failure, Refusal, failed
 from fixgw.core.events import (
     CancelRefused,
     CancelRequested,
@@ -114,8 +114,7 @@ def _accepted(
         ),
     )
     for order_id in event.already_pending:
-        refusal = failed("a cancel of this order is pending already", Failure.ALREADY_PENDING)
-        yield session, _reject(event.ref, book[order_id], refusal, event)
+        yield session, _reject(event.ref, book[order_id], ALREADY_PENDING, event)
     for order_id in event.order_ids:
         if shows_pending(session, order_id):
             pending = book[order_id]

@@ -43,6 +43,11 @@ class Changes:
         self._next_exec_id += 1
         return self._next_exec_id - 1
 
+    @property
+    def last_exec_id(self) -> int:
+        """The last ExecID(17) given out."""
+        return self._next_exec_id - 1
+
     def note(self, state: OmsState, event: Event, before: Order | None, after: Order | None) -> None:
         """Note what `event`, which was just applied, has changed."""
         if after is not None:

@@ -10,15 +10,16 @@ from msgspec.structs import replace
 
 from fixgw.core import repetition
 from fixgw.core.directory import Directory, PendingCancelReports
-from fixgw.core.errors import Refusal, Subject, not_found, server_error
-from fixgw.core.events import CancelRequested, Event
+from fixgw.core.errors import Failure, Refusal, Subject, not_found, server_error
+from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRequested, OrderEntered
 from fixgw.core.oms import Decision, decide, decide_venue, end_day, expire, refuse
 from fixgw.core.order import Order
 from fixgw.core.reports import Again, Outgoing
-from fixgw.core.requests import ClientRequest, NewOrder, VenueRequest
+from fixgw.core.requests import ApiRequest, ClientRequest, NewOrder, RequestKind, VenueRequest
 from fixgw.core.state import OmsState, day_start_before, evolve
 from fixgw.core.tell import Pending, tell
 from fixgw.core.update import Update
+from fixgw.engine.answers import Answers, Tell, answered
 from fixgw.engine.changes import Changes, Told, requester_of
 from fixgw.engine.epochs import Epochs, assign
 from fixgw.engine.outbox import Outbox
@@ -33,6 +34,7 @@ from fixgw.engine.sandbox import (
 from fixgw.engine.sessions import Sessions
 from fixgw.engine.turn import (
     Arrival,
+    Ask,
     Command,
     Limits,
     Line,
@@ -46,6 +48,12 @@ log = structlog.get_logger("fixgw.desk")
 
 SHARED_REPORTS = 20  # in a turn between whose reports others are answered: about a millisecond
 SHARED_FOR = timedelta(milliseconds=100)  # after the last of them asked
+CHANGES = {
+    RequestKind.NEW_ORDER_SINGLE,
+    RequestKind.ORDER_CANCEL_REQUEST,
+    RequestKind.ORDER_MASS_CANCEL_REQUEST,
+}
+"""What is asked over the API is journaled when it can change something."""
 UNCOMMITTED_MAX = 250  # a quarter of what a recovery goes further than the journal when a store is lost
 
 
@@ -83,6 +91,7 @@ class Desk:
         self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
         self._recall = Recall(journal, self.outbox)
         self._rates = Rates()
+        self.answers = Answers()
         schedule = {
             session.name: session.reset_at
             for session in directory.sessions.values()
@@ -127,7 +136,12 @@ class Desk:
         self._commit_and_send(door)
 
     def turn(
-        self, door: SessionDoor, arrivals: Iterable[Arrival], commands: Iterable[Command], now: datetime
+        self,
+        door: SessionDoor,
+        arrivals: Iterable[Arrival],
+        commands: Iterable[Command],
+        now: datetime,
+        asked: Iterable[tuple[Ask, Tell]] = (),
     ) -> None:
         """One turn: everything that arrived is decided, committed in one transaction, and then told.
 
@@ -137,6 +151,8 @@ class Desk:
         self._pass_time()
         for arrival in arrivals:
             self._take(arrival)
+        for ask, answer in asked:
+            self._ask(ask, answer)
         answers = [(command, self._command(command.said)) for command in commands]
         self._commit_and_send(door)
         for session in self.epochs.due(now):
@@ -195,15 +211,10 @@ class Desk:
         self._moved[session] = last_in
         self._asking.add(session)
         started = perf_counter_ns()
-        state = self._state_for(arrival.request)
-        decision = self._decide(state, arrival.request)
-        events = self._apply(state, arrival.request, decision)
-        self._record(arrival, state, decision, events, (perf_counter_ns() - started) // 1000)
-
-    def _record(
-        self, arrival: Arrival, state: OmsState, decision: Decision, events: Sequence[Event], micros: int
-    ) -> None:
-        request, refusal = arrival.request, decision.refusal
+        request = arrival.request
+        state = self._state_for(request, self.directory.sessions[session].oms_id)
+        decision = self._decide(state, request)
+        events = self._apply(state, request, decision)
         self._changes.entries.append(
             Entry(
                 self._at,
@@ -212,30 +223,70 @@ class Desk:
                 state.oms.oms_id,
                 request.user_id,
                 decision.rule,
-                0 if refusal is None else refusal.code.value,
+                0 if decision.refusal is None else decision.refusal.code.value,
                 events,
-                arrival.session,
+                session,
                 arrival.epoch,
                 arrival.msg_seq_num,
                 request.cl_ord_id,
                 request,
             )
         )
+        self._log(session, arrival.msg_seq_num, arrival.msg_type, request, decision, started)
+
+    def _ask(self, ask: Ask, answer: Tell) -> None:
+        """Decide what an API client asks. The `answer` waits for the commit."""
+        started = perf_counter_ns()
+        request = ask.request
+        kind = request.kind.value
+        state = self._state_for(request, next(iter(self.states)))
+        decision = self._decide(state, request)
+        events = self._apply(state, request, decision)
+        if request.kind in CHANGES:
+            refusal = decision.refusal
+            code = 0 if refusal is None else refusal.code.value
+            entry = Entry(
+                self._at,
+                ask.door,
+                kind,
+                state.oms.oms_id,
+                request.user_id,
+                decision.rule,
+                code,
+                events,
+                cl_ord_id=request.cl_ord_id,
+                request=request,
+            )
+            self._changes.entries.append(entry)
+        self.answers.answer(answer, answered(ask, state, decision, events))
+        self._log(ask.door, 0, kind, request, decision, started)
+
+    def _log(
+        self,
+        session: str,
+        msg_seq_num: int,
+        msg_type: str,
+        request: ClientRequest | ApiRequest,
+        decision: Decision,
+        started: int,
+    ) -> None:
+        """The log line of a request, whose work began at `started` (nanoseconds of perf_counter)."""
+        refusal = decision.refusal
         code, detail = (0, "") if refusal is None else (refusal.code.value, refusal.detail)
         self._lines.append(
             RequestLine(
                 self._at,
                 "info",
                 "request",
-                arrival.session,
-                arrival.msg_seq_num,
-                arrival.msg_type,
+                session,
+                msg_seq_num,
+                msg_type,
                 request.user_id,
                 request.cl_ord_id,
                 "refused" if code else "accepted",
                 decision.rule,
                 len(decision.to_cancel),
-                micros,
+                (perf_counter_ns() - started) // 1000,
                 code,
                 detail,
             )
@@ -244,21 +295,25 @@ class Desk:
     def _line(self, event: str, **what: object) -> None:
         self._lines.append({"at": self._at, "event": event, "level": "info", **what})
 
-    def _state_for(self, request: ClientRequest) -> OmsState:
-        session = self.directory.sessions[request.session or ""]
+    def _state_for(self, request: ClientRequest | ApiRequest, default: int) -> OmsState:
+        """The state of the OMS that `request` names; where it cannot be had, that of the OMS `default`."""
         if request.oms.oms_id is not None or request.oms.name is not None:
-            oms_id = self.directory.oms(request.oms, session.oms_id)
+            oms_id = self.directory.oms(request.oms, default)
             granted = self.directory.users[request.user_id].oms_ids
             if not isinstance(oms_id, Refusal) and oms_id in self.states and oms_id in granted:
                 return self.states[oms_id]
-        return self.states[session.oms_id]
+        return self.states[default]
 
-    def _decide(self, state: OmsState, request: ClientRequest) -> Decision:
+    def _decide(self, state: OmsState, request: ClientRequest | ApiRequest) -> Decision:
         self._recall.for_request(state, request, self._changes.next_id)
         try:
             if isinstance(request, NewOrder) and (over := self._above_rate(state, request)) is not None:
                 return refuse(request, over, self._at, "order-rate")
-            return decide(state, request, self._at, self._changes.next_id)
+            decision = decide(state, request, self._at, self._changes.next_id)
+            if self._sandbox.is_away and _needs_venue(decision):
+                why = f"the venue of OMS {state.oms.oms_id} is out of reach; nothing was sent to it"
+                return refuse(request, server_error(why, Failure.VENUE_AWAY), self._at, "venue-away")
+            return decision
         except Exception:
             log.exception("our mistake", request=repr(request))
             refusal = server_error("an internal error; nothing was changed")
@@ -266,12 +321,16 @@ class Desk:
 
     def _above_rate(self, state: OmsState, request: NewOrder) -> Refusal | None:
         """Why an order is one too many for its session now; a repetition is none, and is not counted."""
-        session = self.directory.sessions[request.session or ""]
+        if request.session is None:
+            return None
+        session = self.directory.sessions[request.session]
         if session.orders_per_second and repetition.answer(state, request, self._at) is not None:
             return None
         return self._rates.take(session, self._at)
 
-    def _apply(self, state: OmsState, request: ClientRequest, decision: Decision) -> Sequence[Event]:
+    def _apply(
+        self, state: OmsState, request: ClientRequest | ApiRequest, decision: Decision
+    ) -> Sequence[Event]:
         if request.session is not None:
             for reply in decision.replies:
                 self.outbox.put(request.session, reply)
@@ -288,6 +347,8 @@ class Desk:
                 self._changes.note(state, event, before, after)  # its end is told below, in this same turn
             else:
                 self._applied(state, event, before, after, shows_pending)
+            if isinstance(event, MassCancelAccepted):
+                self.answers.taken_on(state, event, ends)
         if not answers:
             return decision.events
         events = list(decision.events)
@@ -315,10 +376,11 @@ class Desk:
         """Queue the reports of an event that was just applied, and note what the journal has to store."""
         changes = self._changes
         changes.note(state, event, before, after)
-        reports = tell(
-            state, event, before, after, next_exec_id=changes.next_exec_id, shows_pending=shows_pending
+        reports = list(
+            tell(state, event, before, after, next_exec_id=changes.next_exec_id, shows_pending=shows_pending)
         )
         ref = requester_of(event, before)
+        self.answers.happened(event, after, ref, changes.last_exec_id if reports else 0)
         if before is not None and ref is not None and ref.mass_cancel_id is not None:
             for session, report in reports:  # the answer of a mass cancel is its r, which was kept before
                 self.outbox.put(session, report)
@@ -429,6 +491,7 @@ class Desk:
             self._journal.commit(batch)
         self._moved.clear()
         self._sandbox.changed = False
+        self.answers.hand_out()
         for block in assigned:
             door.send(block.session, self._reports(block), block.first_seq_num)
         if self._lines:
@@ -440,3 +503,9 @@ class Desk:
             return self.outbox.take(block.session, block.count)
         kept = self._journal.reports(block.session, block.position, block.count)
         return [Again(report) for report in kept]
+
+
+def _needs_venue(decision: Decision) -> bool:
+    """Whether `decision` would have something done on a venue."""
+    kinds = (OrderEntered, CancelRequested, MassCancelRequested)
+    return any(isinstance(event, kinds) for event in decision.events)

@@ -9,13 +9,14 @@ from types import FrameType
 import structlog
 
 from fixgw.core.errors import Refusal
+from fixgw.engine.answers import Tell
 from fixgw.engine.clock import Clock
 from fixgw.engine.desk import Desk
 from fixgw.engine.overview import Overview
-from fixgw.engine.turn import Command, Status
+from fixgw.engine.turn import Answered, Ask, Command, Status, WatchOrders
 from fixgw.fix.acceptor import Acceptor
 from fixgw.fix.application import die
-from fixgw.link import Answer, EdgeReply, LinkServer, Question, Reply, StatusReply
+from fixgw.link import Answer, EdgeReply, LinkServer, Question, Reply, StatusReply, Told
 
 log = structlog.get_logger("fixgw.engine")
 
@@ -96,16 +97,22 @@ class Loop:
             if self._is_orphan():
                 die("the supervisor is gone")
         commands: list[Command] = []
-        questions: list[tuple[Question, Callable[[Answer], None]]] = []
+        asked: list[tuple[Ask, Tell]] = []
+        questions: list[tuple[Question, Callable[[Told], None]]] = []
         for said, answer in self._link.take():
-            if isinstance(said, Question):
+            if isinstance(said, Ask):
+                asked.append((said, answer))
+            elif isinstance(said, WatchOrders):
+                self._desk.answers.watch(answer, said.accounts)
+                answer(Answered(said.number))
+            elif isinstance(said, Question):
                 questions.append((said, answer))
             else:
                 commands.append(Command(said, _answerer(answer)))
         now = self._clock.now()
-        is_due = bool(arrivals or commands or self._desk.has_work or self._desk.is_due(now))
+        is_due = bool(arrivals or asked or commands or self._desk.has_work or self._desk.is_due(now))
         if is_due:
-            self._desk.turn(self._acceptor, arrivals, commands, now)
+            self._desk.turn(self._acceptor, arrivals, commands, now, asked)
         for question, answer in questions:
             if isinstance(question, Status):
                 answer(StatusReply(self._overview.status(now)))
@@ -113,7 +120,8 @@ class Loop:
                 answer(EdgeReply(self._overview.take(question, now)))
         if is_second:
             self._desk.keep_numbers(self._acceptor)  # now that whatever QuickFIX has counted is decided
-        return is_due
+        has_more = self._link.flush()
+        return is_due or has_more
 
 
 def _answerer(reply: Callable[[Answer], None]) -> Callable[[Refusal | None], None]:

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from fixgw.core.order import Order
 from fixgw.core.reports import Report
-from fixgw.core.requests import CancelOrder, ClientRequest, OrderStatus
+from fixgw.core.requests import ApiRequest, CancelOrder, ClientRequest, OrderStatus
 from fixgw.core.state import OmsState
 from fixgw.engine.outbox import Outbox
 from fixgw.journal.contract import Journal
@@ -17,7 +17,7 @@ class Recall:
         self._journal = journal
         self._outbox = outbox
 
-    def for_request(self, state: OmsState, request: ClientRequest, next_id: int) -> None:
+    def for_request(self, state: OmsState, request: ClientRequest | ApiRequest, next_id: int) -> None:
         """Have `state` know what `request` may mean. `next_id` is above every id given out.
 
         Raises JournalError.

@@ -29,13 +29,22 @@ class RefuseCancel(Struct, frozen=True, tag=True, array_like=True):
     reason: str
 
 
-SandboxCommand = HoldCancels | ReleaseCancels | RefuseCancel
+class LoseVenue(Struct, frozen=True, tag=True, array_like=True):
+    """From now on be out of reach: nothing can be entered or canceled."""
+
+
+class FindVenue(Struct, frozen=True, tag=True, array_like=True):
+    """Be within reach again."""
+
+
+SandboxCommand = HoldCancels | ReleaseCancels | RefuseCancel | LoseVenue | FindVenue
 
 
 class Sandbox:
-    """The venue's own state: whether it holds cancels, and which ones it will refuse."""
+    """The venue's own state: whether it `is_away`, whether it holds cancels, and which it will refuse."""
 
     def __init__(self, state: SandboxState) -> None:
+        self.is_away = state.is_away
         self._holds = state.holds
         self._refusing = dict(state.refusing)
         self.changed = False
@@ -43,7 +52,7 @@ class Sandbox:
     @property
     def state(self) -> SandboxState:
         """What has to survive a restart."""
-        return SandboxState(self._holds, dict(self._refusing))
+        return SandboxState(self._holds, dict(self._refusing), self.is_away)
 
     def cancel(self, order_ids: Iterable[int]) -> list[OrderAnswer]:
         """Answer the cancels of these orders (any number of ids): one answer each, none while it holds."""
@@ -61,6 +70,8 @@ class Sandbox:
         match command:
             case HoldCancels():
                 self._holds = True
+            case LoseVenue() | FindVenue():
+                self.is_away = isinstance(command, LoseVenue)
             case RefuseCancel():
                 self._refusing[command.order_id] = command.reason
             case ReleaseCancels():

@@ -7,8 +7,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from fixgw.core.errors import Refusal
+from fixgw.core.events import Event
+from fixgw.core.order import CancelRef, Order
 from fixgw.core.reports import Outgoing
-from fixgw.core.requests import ClientRequest, VenueRequest
+from fixgw.core.requests import ApiRequest, ClientRequest, VenueRequest
 from fixgw.engine.sandbox import SandboxCommand
 
 DISABLED = "session disabled by the operator"  # what the client is told, at its Logout and at a Logon
@@ -80,6 +82,55 @@ class EdgeReport(Struct, frozen=True, tag=True, array_like=True):
     """What the edge says each second: the connections that it has. It is told which sessions are disabled."""
 
     sessions: tuple[EdgeSession, ...]
+
+
+class Ask(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A request of an API client. `number` comes back in its answer; `door` is the dialect that it is in."""
+
+    number: int
+    door: str
+    request: ApiRequest
+
+
+class WatchOrders(Struct, frozen=True, tag=True, array_like=True):
+    """From now on tell this connection what happens to the orders of these accounts (any number of ids).
+
+    It replaces what the connection watched before, and is answered by `Answered`.
+    """
+
+    number: int
+    accounts: frozenset[int]
+
+
+class Answered(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The answer to the `Ask` of the same `number`, after everything that it says was committed.
+
+    `refusal` is there when the whole request was refused. `orders` are: the order entered or canceled, the
+    orders asked for, or with a refusal the one that was meant, where that is certain; each as it stood right
+    after the request. Of a mass cancel each order taken on is in one of three: `canceled`, `pending` (ids;
+    the end is not known yet), or `refused`, pairs of an id and why.
+    """
+
+    number: int
+    refusal: Refusal | None = None
+    orders: tuple[Order, ...] = ()
+    canceled: tuple[int, ...] = ()
+    pending: tuple[int, ...] = ()
+    refused: tuple[tuple[int, Refusal], ...] = ()
+
+
+class Happened(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """What happened to an order that is watched: `event`, and the `order` as it stood right after.
+
+    An order that a mass cancel took on, and that did not end at once, is told of by a `CancelRequested`.
+    `cancel` is the cancel that the event ended or that it began. `exec_id` is the ExecID(17), 0 when the
+    event is none of an execution.
+    """
+
+    event: Event
+    order: Order
+    cancel: CancelRef | None = None
+    exec_id: int = 0
 
 
 class Command(Struct):

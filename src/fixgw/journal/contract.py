@@ -14,7 +14,7 @@ from fixgw.core.book import Use
 from fixgw.core.events import Event
 from fixgw.core.order import Order
 from fixgw.core.reports import Report
-from fixgw.core.requests import ClientRequest, MassCancel, VenueRequest
+from fixgw.core.requests import ApiRequest, ClientRequest, MassCancel, VenueRequest
 
 
 class JournalError(Exception):
@@ -24,8 +24,8 @@ class JournalError(Exception):
 class Entry(Struct, frozen=True, array_like=True, gc=False):
     """One request of a turn and what came of it: a line of the audit trail.
 
-    `door` is fix, link or clock. `msg_seq_num` is the inbound one in the epoch of the session; 0 and None
-    for other doors. `errorcode` is 0 for a request that was not refused.
+    `door` is fix, link, clock, or the dialect of the API. `msg_seq_num` is the inbound one in the epoch of
+    the session; 0 and None for other doors. `errorcode` is 0 for a request that was not refused.
     """
 
     at: datetime
@@ -40,7 +40,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     epoch: int = 0
     msg_seq_num: int = 0
     cl_ord_id: str | None = None
-    request: ClientRequest | VenueRequest | None = None
+    request: ClientRequest | ApiRequest | VenueRequest | None = None
 
 
 class UsedId(Struct, frozen=True):
@@ -127,10 +127,12 @@ class Counters(Struct, frozen=True):
 
 
 class SandboxState(Struct, frozen=True):
-    """What the sandbox was told: whether it holds cancels, and which orders' cancels it refuses, and why."""
+    """What the sandbox was told: whether it holds cancels, which orders' cancels it refuses and why, and
+    whether it is out of reach."""
 
     holds: bool = False
     refusing: dict[int, str] = {}
+    is_away: bool = False
 
 
 class Batch(Struct):

@@ -1,0 +1,1 @@
+"""The documented APIs over HTTP and WebSocket: a process of its own, which holds no truth either."""

@@ -1,0 +1,246 @@
+"""The edge's end of the link: asks the engine for API clients, many at a time, and hears what happens."""
+
+import asyncio
+import struct
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from fixgw.core.requests import ApiRequest
+from fixgw.engine.turn import Answered, Ask, Happened, WatchOrders
+from fixgw.link import SOCKET_NAME, Asked, decode_told
+
+log = structlog.get_logger("fixgw.edge")
+
+TRY_SECONDS = 0.1  # between two attempts to connect: an engine that starts again is away for about a second
+TRIES = 100  # in a row without success, and it is said
+SWEEP_SECONDS = 0.25  # how late an answer that does not come is given up at most
+WAITING_MAX = 20_000  # requests without an answer; more are refused at once
+
+_LENGTH = struct.Struct(">I")
+_encode = msgspec.json.Encoder().encode
+
+
+class EngineAwayError(Exception):
+    """The engine did not answer; the text says how. `was_sent`: the request may have been carried out."""
+
+    def __init__(self, why: str, *, was_sent: bool) -> None:
+        super().__init__(why)
+        self.was_sent = was_sent
+
+
+class Watch:
+    """Hears what happens to the orders of some accounts, until it is closed.
+
+    `tell` gets it in the order in which it happened, and between the answers to requests where it happened.
+    `lost` is called when something may have been missed; then nothing more comes.
+    """
+
+    def __init__(
+        self, accounts: Iterable[int], tell: Callable[[Happened], None], lost: Callable[[], None]
+    ) -> None:
+        self.accounts = frozenset(accounts)
+        self.tell = tell
+        self.lost = lost
+
+
+class _Connection(asyncio.Protocol):
+    """One connection to the engine, from its beginning to its end."""
+
+    def __init__(self, told: Callable[[Answered | Happened], None]) -> None:
+        self.ended = asyncio.get_running_loop().create_future()
+        self._told = told
+        self._received = bytearray()
+        self._to_send: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It has begun."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on each whole frame."""
+        received = self._received
+        received += data
+        start, size = 0, len(received)
+        while size - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(received, start)
+            end = start + _LENGTH.size + length
+            if size < end:
+                break
+            body = bytes(received[start + _LENGTH.size : end])
+            start = end
+            try:
+                self._told(decode_told(body))
+            except msgspec.MsgspecError:  # an engine of another release
+                log.exception("the engine is not understood")
+                self.close()
+                return
+        del received[:start]
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """It has ended."""
+        self._transport = None
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def send(self, said: Asked) -> None:
+        """Send a request, together with all others of this round of the event loop."""
+        body = _encode(said)
+        if not self._to_send:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._to_send += (_LENGTH.pack(len(body)), body)
+
+    def _flush(self) -> None:
+        to_send, self._to_send = self._to_send, []
+        if self._transport is not None:
+            self._transport.writelines(to_send)
+
+    def close(self) -> None:
+        """End it."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class EngineLink:
+    """Speaks to the engine that runs on the directory `data`; connects again whenever the link is lost.
+
+    `answer_seconds` is how long an answer is waited for. All methods are for the thread of one event loop.
+    """
+
+    def __init__(self, data: Path, answer_seconds: float) -> None:
+        self._path = data / SOCKET_NAME
+        self._answer_seconds = answer_seconds
+        self._connection: _Connection | None = None
+        self._number = 0
+        self._waiting: dict[int, tuple[asyncio.Future[Answered], float]] = {}  # the oldest first
+        self._watches: set[Watch] = set()
+        self._watched: frozenset[int] = frozenset()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is an engine to ask."""
+        return self._connection is not None
+
+    async def run(self) -> None:
+        """Keep the link up until cancelled."""
+        sweeping = asyncio.ensure_future(self._sweep())
+        failures = 0
+        try:
+            while True:
+                try:
+                    await self._connect()
+                    failures = 0
+                except OSError as error:
+                    failures += 1
+                    if failures == TRIES:
+                        log.warning("engine does not hear the api", why=str(error))
+                await asyncio.sleep(TRY_SECONDS)
+        finally:
+            sweeping.cancel()
+
+    async def _connect(self) -> None:
+        """Connect, and wait for the end of the connection. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_unix_connection(lambda: _Connection(self._told), str(self._path))
+        self._connection = connection
+        try:
+            await connection.ended
+        finally:
+            self._connection = None
+            connection.close()
+            self._lost()
+
+    def _lost(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for answer, _ in waiting.values():
+            if not answer.done():
+                answer.set_exception(
+                    EngineAwayError("the engine went away; the outcome is not known", was_sent=True)
+                )
+        watches, self._watches, self._watched = self._watches, set(), frozenset()
+        for watch in watches:
+            watch.lost()
+
+    async def _sweep(self) -> None:
+        """Give up what was not answered in time."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = asyncio.get_running_loop().time()
+            for number, (answer, deadline) in list(self._waiting.items()):
+                if deadline > now:
+                    break
+                del self._waiting[number]
+                if not answer.done():
+                    seconds = f"{self._answer_seconds:g} s"
+                    why = f"the engine has not answered for {seconds}; the outcome is not known"
+                    answer.set_exception(EngineAwayError(why, was_sent=True))
+
+    def ask(self, door: str, request: ApiRequest) -> "asyncio.Future[Answered]":
+        """Ask at once, and get the answer when it comes; requests are decided in the order of the calls.
+
+        The future raises EngineAwayError.
+        """
+        return self._send(Ask(self._number + 1, door, request))
+
+    def _send(self, said: Asked) -> "asyncio.Future[Answered]":
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answered] = loop.create_future()
+        if self._connection is None:
+            answer.set_exception(
+                EngineAwayError("the engine is away; nothing was sent to it", was_sent=False)
+            )
+        elif len(self._waiting) >= WAITING_MAX:
+            answer.set_exception(EngineAwayError("too much waits for the engine already", was_sent=False))
+        else:
+            self._number = said.number
+            self._waiting[said.number] = answer, loop.time() + self._answer_seconds
+            self._connection.send(said)
+        return answer
+
+    async def watch(
+        self, accounts: Iterable[int], tell: Callable[[Happened], None], lost: Callable[[], None]
+    ) -> Watch:
+        """Hear of everything that happens to the orders of these accounts after the next request, or sooner.
+
+        Raises EngineAwayError.
+        """
+        watch = Watch(accounts, tell, lost)
+        self._watches.add(watch)
+        try:
+            if not watch.accounts <= self._watched:
+                await self._say_watched()
+            if watch not in self._watches:
+                raise EngineAwayError("the engine went away", was_sent=False)
+        except BaseException:
+            self._watches.discard(watch)
+            raise
+        return watch
+
+    def unwatch(self, watch: Watch) -> None:
+        """Hear nothing more for `watch`."""
+        self._watches.discard(watch)
+        if self._connection is not None:
+            with suppress(EngineAwayError):
+                self._say_watched().add_done_callback(lambda said: said.cancelled() or said.exception())
+
+    def _say_watched(self) -> "asyncio.Future[Answered]":
+        wanted = frozenset[int]().union(*(watch.accounts for watch in self._watches))
+        answer = self._send(WatchOrders(self._number + 1, wanted))
+        if self._connection is not None:
+            self._watched = wanted
+        return answer
+
+    def _told(self, told: Answered | Happened) -> None:
+        if isinstance(told, Answered):
+            answer, _ = self._waiting.pop(told.number, (None, 0.0))
+            if answer is not None and not answer.done():
+                answer.set_result(told)
+            return
+        for watch in list(self._watches):
+            if told.order.account_id in watch.accounts:
+                watch.tell(told)

@@ -1,0 +1,110 @@
+"""What API clients are told: the answer to each of their requests, and what happens to orders they watch.
+
+Both wait here, in one order, until the turn is committed.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from fixgw.core.errors import ALREADY_PENDING, Subject, not_found
+from fixgw.core.events import CancelRefused, CancelRequested, Event, MassCancelAccepted, OrderEntered
+from fixgw.core.oms import Decision
+from fixgw.core.order import CancelRef, Order
+from fixgw.core.reports import OrderState
+from fixgw.core.requests import ApiRequest, CancelOrder, MassCancel, NewOrder, OrderStatus
+from fixgw.core.state import OmsState
+from fixgw.engine.turn import Answered, Ask, Happened
+
+Tell = Callable[[Answered | Happened], None]
+
+
+class Answers:
+    """Keeps what is to be told after the commit, and who watches the orders of which accounts."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Tell, Answered | Happened]] = []
+        self._watching: dict[Tell, frozenset[int]] = {}
+
+    def watch(self, tell: Tell, accounts: frozenset[int]) -> None:
+        """Have `tell` hear of the orders of these accounts, in place of those it heard of before."""
+        self._watching.pop(tell, None)
+        if accounts:
+            self._watching[tell] = accounts
+
+    def forget(self, tell: Tell) -> None:
+        """Nobody listens to `tell` any more."""
+        self._watching.pop(tell, None)
+
+    def answer(self, tell: Tell, answered: Answered) -> None:
+        """Have `tell` told the answer to a request."""
+        self._waiting.append((tell, answered))
+
+    def happened(self, event: Event, order: Order | None, cancel: CancelRef | None, exec_id: int) -> None:
+        """Tell those who watch the account of `order` what happened to it."""
+        if order is None or not self._watching:
+            return
+        told = None
+        for tell, accounts in self._watching.items():
+            if order.account_id in accounts:
+                told = told or Happened(event, order, cancel, exec_id)
+                self._waiting.append((tell, told))
+
+    def taken_on(self, state: OmsState, event: MassCancelAccepted, ended: Iterable[int]) -> None:
+        """Tell of the orders that a mass cancel took on and that did not end at once."""
+        if not self._watching:
+            return
+        for order_id in set(event.order_ids).difference(ended):
+            requested = CancelRequested(order_id, event.ref, event.at)
+            self.happened(requested, state.book[order_id], event.ref, 0)
+
+    def hand_out(self) -> None:
+        """Tell everything, in order: the turn is committed."""
+        waiting, self._waiting = self._waiting, []
+        for tell, what in waiting:
+            tell(what)
+
+
+def answered(ask: Ask, state: OmsState, decision: Decision, events: Sequence[Event]) -> Answered:
+    """The answer to `ask`, which led to `decision` and at last to `events`; `state` is what came of them."""
+    number, request = ask.number, ask.request
+    if decision.refusal is not None:
+        return Answered(number, decision.refusal, _meant(state, decision))
+    match request:
+        case NewOrder():
+            entered = (event.order.order_id for event in events if isinstance(event, OrderEntered))
+            return Answered(number, orders=tuple(state.book[order_id] for order_id in entered))
+        case CancelOrder():
+            return Answered(number, orders=tuple(state.book[order_id] for order_id in decision.to_cancel))
+        case MassCancel():
+            return _mass_canceled(number, state, events)
+    return _found(number, request, decision)
+
+
+def _meant(state: OmsState, decision: Decision) -> tuple[Order, ...]:
+    """The order that a refused request meant, where that is certain."""
+    for event in decision.events:
+        order_id = getattr(event, "order_id", None)
+        order = None if order_id is None else state.book.get(order_id)
+        if order is not None:
+            return (order,)
+    return ()
+
+
+def _mass_canceled(number: int, state: OmsState, events: Sequence[Event]) -> Answered:
+    accepted = next(event for event in events if isinstance(event, MassCancelAccepted))
+    refused = {event.order_id: event.refusal for event in events if isinstance(event, CancelRefused)}
+    refused |= dict.fromkeys(accepted.already_pending, ALREADY_PENDING)
+    left = [order_id for order_id in accepted.order_ids if order_id not in refused]
+    return Answered(
+        number,
+        canceled=tuple(order_id for order_id in left if not state.book[order_id].is_open),
+        pending=tuple(order_id for order_id in left if state.book[order_id].is_open),
+        refused=tuple(sorted(refused.items())),
+    )
+
+
+def _found(number: int, request: ApiRequest, decision: Decision) -> Answered:
+    orders = [reply.order for reply in decision.replies if isinstance(reply, OrderState)]
+    found = tuple(order for order in orders if order is not None)
+    if not found and isinstance(request, OrderStatus):
+        return Answered(number, not_found("OrderID(37) names no order", Subject.ORDER))
+    return Answered(number, orders=found)
