@@ -301,11 +301,13 @@ class Desk:
         """Queue the reports of an event that was just applied, and note what the journal has to store."""
         changes = self._changes
         changes.note(state, event, before, after)
+        last_exec_id = changes.last_exec_id
         reports = list(
             tell(state, event, before, after, next_exec_id=changes.next_exec_id, shows_pending=shows_pending)
         )
         ref = requester_of(event, before)
-        self.answers.happened(event, after, ref, changes.last_exec_id if reports else 0)
+        exec_id = changes.last_exec_id if changes.last_exec_id > last_exec_id else 0
+        self.answers.happened(event, after, ref, exec_id)
         if before is not None and ref is not None and ref.mass_cancel_id is not None:
             for session, report in reports:  # the answer of a mass cancel is its r, which was kept before
                 self.outbox.put(session, report)
