@@ -23,9 +23,9 @@ from fixgw.core.directory import (
     Session,
     User,
 )
-from fixgw.core.errors import invalid
+from fixgw.core.errors import Refusal, invalid
 from fixgw.core.events import Event
-from fixgw.core.oms import Asking, Decision, decide, decide_venue
+from fixgw.core.oms import Asking, Decision, decide
 from fixgw.core.order import TRANSITIONS, CancelRef, Order, OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.reports import Report
 from fixgw.core.requests import (
@@ -42,6 +42,7 @@ from fixgw.core.requests import (
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.core.state import OmsState, evolve
 from fixgw.core.tell import Told, tell
+from fixgw.core.venue import decide_venue
 
 DAY_START = datetime(2024, 3, 5, tzinfo=UTC)
 AT = datetime(2024, 3, 5, 12, 0, tzinfo=UTC)
@@ -341,8 +342,9 @@ class Bench:
 
     def say(self, said: VenueRequest) -> Event:
         """Apply a venue's word, which must be possible."""
-        event = decide_venue(self.state, said, self.at)
-        assert isinstance(event, Event), event
+        events = decide_venue(self.state, said, self.at, self.last_id + 1)
+        assert not isinstance(events, Refusal), events
+        [event] = events
         self.apply(event)
         return event
 

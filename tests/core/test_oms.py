@@ -38,7 +38,7 @@ from fixgw.core.events import (
     OrderTriggered,
     RequestRefused,
 )
-from fixgw.core.oms import Asking, Decision, decide, decide_venue, end_day, expire, refuse
+from fixgw.core.oms import Asking, Decision, decide, end_day, expire, refuse
 from fixgw.core.order import CancelRef, Order, OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.reports import BusinessReject, OrderState
 from fixgw.core.requests import (
@@ -51,6 +51,7 @@ from fixgw.core.requests import (
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.core.selector import CancelSelector
 from fixgw.core.state import OmsState
+from fixgw.core.venue import decide_venue
 from tests.core.build import (
     AT,
     BTC_USD,
@@ -512,7 +513,7 @@ def test_a_mass_cancel_wrong_in_every_way() -> None:
         ],
     )
     decision = decide(state(order(1)), replace(cast(Any, mended), unsupported=None), AT, 100)
-    assert (decision.refusal, decision.to_cancel, decision.rule) == (None, [1], "own-user")
+    assert (decision.refusal, decision.to_cancel, decision.rule) == (None, (1,), "own-user")
 
 
 def test_a_mass_cancel_of_an_operator_wrong_in_every_way() -> None:
@@ -556,7 +557,7 @@ def test_a_mass_cancel_under_cancel_scope_user() -> None:
     held = state(order(1), order(2, user_id=COLLEAGUE), cancel_scope=CancelScope.USER)
     decision = decide(held, mass_cancel(account_id=SHARED), AT, 100)
     assert (decision.refusal and decision.refusal.code, decision.rule) == (20, "cancel-scope-user")
-    assert decide(held, mass_cancel(account_id=SHARED, owner_id=TRADER), AT, 100).to_cancel == [1]
+    assert decide(held, mass_cancel(account_id=SHARED, owner_id=TRADER), AT, 100).to_cancel == (1,)
 
 
 def test_a_mass_cancel_in_two_events() -> None:
@@ -583,7 +584,7 @@ def test_a_mass_cancel_that_matches_nothing() -> None:
     assert decision.refusal is None
     accepted = decision.events[1]
     assert isinstance(accepted, MassCancelAccepted)
-    assert (accepted.order_ids, accepted.already_pending, decision.to_cancel) == ((), (), [])
+    assert (accepted.order_ids, accepted.already_pending, decision.to_cancel) == ((), (), ())
 
 
 @pytest.mark.parametrize(
@@ -606,7 +607,7 @@ def test_which_orders_a_mass_cancel_reaches(changes: dict[str, Any], ids: list[i
         order(3, user_id=COLLEAGUE),
         order(4, user_id=STRANGER, account_id=FOREIGN),
     )
-    assert decide(held, mass_cancel(**changes), AT, 100).to_cancel == ids
+    assert decide(held, mass_cancel(**changes), AT, 100).to_cancel == tuple(ids)
 
 
 # nothing leaks
@@ -798,7 +799,7 @@ def test_a_venue_s_word_that_cannot_be_true(
     held: Order | None, said: VenueRequest, code: int, detail: str
 ) -> None:
     """A venue's word that the order's state contradicts changes nothing, and the venue is told why."""
-    refusal = decide_venue(state(*([held] if held else [])), said, AT)
+    refusal = decide_venue(state(*([held] if held else [])), said, AT, 100)
     assert isinstance(refusal, Refusal)
     assert refusal.code == code
     assert refusal.detail.startswith(detail)
@@ -833,7 +834,7 @@ def test_a_venue_s_word_that_cannot_be_true(
 )
 def test_a_venue_s_word_becomes_an_event(held: Order, said: VenueRequest, event: object) -> None:
     """Canceled (asked for or not), refused, triggered, filled at its price or the order's own."""
-    assert decide_venue(state(held), said, AT) == event
+    assert decide_venue(state(held), said, AT, 100) == (event,)
 
 
 @pytest.mark.parametrize(
@@ -841,7 +842,7 @@ def test_a_venue_s_word_becomes_an_event(held: Order, said: VenueRequest, event:
 )
 def test_a_venue_refuses_only_a_cancel_that_is_pending(status: OrdStatus) -> None:
     """A refusal of a cancel that nobody asked for, or that was answered already, cannot be true: 101."""
-    refusal = decide_venue(state(in_status(status)), OrderAnswer(1, "in the auction"), AT)
+    refusal = decide_venue(state(in_status(status)), OrderAnswer(1, "in the auction"), AT, 100)
     assert isinstance(refusal, Refusal)
     assert refusal.code is ErrorCode.OPERATION_FAILED
 
@@ -852,7 +853,7 @@ def test_a_venue_refuses_only_a_cancel_that_is_pending(status: OrdStatus) -> Non
 )
 def test_a_fill_of_nothing_is_malformed(held: Order | None, quantity: str) -> None:
     """The one order of precedence holds for a venue too: 100 before 104 and 101."""
-    refusal = decide_venue(state(*([held] if held else [])), FillOrder(1, Decimal(quantity)), AT)
+    refusal = decide_venue(state(*([held] if held else [])), FillOrder(1, Decimal(quantity)), AT, 100)
     assert isinstance(refusal, Refusal)
     assert refusal.code is ErrorCode.INVALID_REQUEST
 
@@ -860,7 +861,7 @@ def test_a_fill_of_nothing_is_malformed(held: Order | None, quantity: str) -> No
 def test_a_venue_s_word_of_a_kind_we_do_not_know_is_our_bug() -> None:
     """What no venue can say raises, and is answered at the fence."""
     with pytest.raises(AssertionError):
-        decide_venue(state(order(1)), cast(VenueRequest, OrderCanceled(1, AT)), AT)
+        decide_venue(state(order(1)), cast(VenueRequest, OrderCanceled(1, AT)), AT, 100)
 
 
 # the end of the day

@@ -47,6 +47,8 @@ LEGAL = {
     (S.PENDING_CANCEL, S.PARTIALLY_FILLED),
     (S.PENDING_CANCEL, S.FILLED),
     (S.PENDING_CANCEL, S.CANCELED),
+    (S.PENDING_CANCEL, S.PENDING_NEW),  # refused before the venue had confirmed the order
+    (S.PENDING_CANCEL, S.REJECTED),  # the venue did not take the order
     (S.PENDING_CANCEL, S.EXPIRED),
 }
 PAIRS = [(before, after) for before in OrdStatus for after in OrdStatus]

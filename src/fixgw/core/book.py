@@ -49,6 +49,7 @@ class OrderBook:
         self._by_user: dict[int, set[int]] = {}
         self._by_instrument: dict[int, set[int]] = {}
         self._closed: dict[tuple[int, int], dict[int, None]] = {}  # by account and user; as they closed
+        self._venue_ids: dict[str, int] = {}
         self._ids: dict[str, _Entry] = {}
         self._forgettable: deque[tuple[datetime, int | str]] = deque()
         self.pending_cancels = 0
@@ -67,6 +68,11 @@ class OrderBook:
     def __getitem__(self, order_id: int) -> Order:
         return self._orders[order_id]
 
+    def on_venue(self, venue_order_id: str) -> Order | None:
+        """The order that the venue knows under this id; None for one that is not known here."""
+        order_id = self._venue_ids.get(venue_order_id)
+        return None if order_id is None else self._orders.get(order_id)
+
     def open_ids(self) -> list[int]:
         """The ids of all open orders, oldest first."""
         return sorted(chain.from_iterable(self._by_user.values()))
@@ -76,6 +82,8 @@ class OrderBook:
         order_id = order.order_id
         known = self._orders.get(order_id)
         self._orders[order_id] = order
+        if order.venue_order_id is not None:
+            self._venue_ids[order.venue_order_id] = order_id
         if order.status is OrdStatus.PENDING_CANCEL:
             self.pending_cancels += 1
         if known is not None and known.status is OrdStatus.PENDING_CANCEL:
@@ -204,6 +212,8 @@ class OrderBook:
             if isinstance(what, int):
                 order = self._orders.pop(what)
                 del self._closed[order.account_id, order.user_id][what]
+                if order.venue_order_id is not None:
+                    self._venue_ids.pop(order.venue_order_id, None)
                 if order.cl_ord_id is not None:
                     self._drop(order.cl_ord_id, what, since)
             else:

@@ -1,7 +1,7 @@
 """The reference data that requests are read against: OMSes, instruments, accounts, users, sessions."""
 
 from collections.abc import Iterable, Mapping
-from datetime import time
+from datetime import time, timedelta
 from enum import StrEnum
 from functools import cached_property
 
@@ -42,13 +42,29 @@ class PendingCancelReports(StrEnum):
     ALWAYS = "always"
 
 
+EMBEDDED = "sandbox"
+
+
 class Oms(Struct, frozen=True):
-    """An order management system. `day_end` is the UTC time of day at which Day orders expire."""
+    """An order management system. `day_end` is the UTC time of day at which Day orders expire.
+
+    Its orders live on `venue`; EMBEDDED is the one in this process. On another one reading what a mass cancel
+    reaches may take `scope_timeout`, and while it is away requests are refused, or with `waits_for_venue` are
+    taken and carried out when it is back.
+    """
 
     oms_id: int
     name: str
     cancel_scope: CancelScope = CancelScope.ACCOUNT
     day_end: time = time(0, 0)
+    venue: str = EMBEDDED
+    scope_timeout: timedelta = timedelta(seconds=5)
+    waits_for_venue: bool = False
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether its orders live in this process."""
+        return self.venue == EMBEDDED
 
 
 class Instrument(Struct, frozen=True):

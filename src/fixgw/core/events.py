@@ -43,6 +43,14 @@ class MassCancelRequested(Struct, frozen=True, tag=True, array_like=True, gc=Fal
     at: datetime
 
 
+class MassCancelRefused(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """What a mass cancel reaches could not be read from the venue: nothing was sent there."""
+
+    mass_cancel_id: int
+    refusal: Refusal
+    at: datetime
+
+
 class MassCancelAccepted(Struct, frozen=True, tag=True, array_like=True, gc=False):
     """The set of a mass cancel is known.
 
@@ -54,6 +62,30 @@ class MassCancelAccepted(Struct, frozen=True, tag=True, array_like=True, gc=Fals
     ref: CancelRef
     order_ids: tuple[int, ...]
     already_pending: tuple[int, ...]
+    at: datetime
+
+
+class OrderAccepted(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The venue has an order, under an id of its own."""
+
+    order_id: int
+    venue_order_id: str
+    at: datetime
+
+
+class OrderRejected(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The venue did not take an order."""
+
+    order_id: int
+    refusal: Refusal
+    at: datetime
+
+
+class OutcomeUnknown(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """Whether the venue did what was last asked of it about an order is not known yet, and why (`text`)."""
+
+    order_id: int
+    text: str
     at: datetime
 
 
@@ -108,6 +140,10 @@ Event = (
     | CancelRequested
     | MassCancelRequested
     | MassCancelAccepted
+    | MassCancelRefused
+    | OrderAccepted
+    | OrderRejected
+    | OutcomeUnknown
     | OrderCanceled
     | CancelRefused
     | OrderTriggered

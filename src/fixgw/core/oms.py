@@ -22,37 +22,30 @@ from fixgw.core.errors import (
     not_found,
 )
 from fixgw.core.events import (
-    CancelRefused,
     CancelRequested,
     DayEnded,
     Event,
     MassCancelAccepted,
     MassCancelRequested,
-    OrderCanceled,
     OrderEntered,
     OrderExpired,
-    OrderFilled,
-    OrderTriggered,
     RequestRefused,
 )
 from fixgw.core.find import contradiction, find_order
 from fixgw.core.narrow import Asked, oms_problem, read_selector, unknown_names, unsupported
-from fixgw.core.order import QUANTITY_DIGITS, CancelRef, Order, OrdStatus, TimeInForce, is_quantity
+from fixgw.core.order import CancelRef, Order, OrdStatus, OrdType, TimeInForce
 from fixgw.core.reports import BusinessReject, Report
 from fixgw.core.requests import (
     CancelOrder,
-    FillOrder,
     Malformed,
     MassCancel,
     MassStatus,
     NewOrder,
-    OrderAnswer,
     OrderHistory,
     OrderStatus,
     RequestKind,
-    TriggerOrder,
-    VenueRequest,
 )
+from fixgw.core.selector import CancelSelector
 from fixgw.core.state import OmsState, day_start_before
 from fixgw.core.status import mass_status, order_history, order_status, reject_status
 
@@ -61,7 +54,8 @@ class Decision(Struct):
     """What a request leads to.
 
     `events` (any number) are to be applied, in order; `replies` (any number) are reports for the asker that
-    come from no event; `rule` names what decided; `to_cancel` are ids of orders whose venue is to be asked.
+    come from no event; `rule` names what decided; `to_cancel` are ids of orders whose venue is to be asked,
+    and `to_read` is what has to be read from the venue before it is known which orders are meant.
     """
 
     events: Sequence[Event] = ()
@@ -69,6 +63,7 @@ class Decision(Struct):
     rule: str = ""
     refusal: Refusal | None = None
     to_cancel: Sequence[int] = ()
+    to_read: CancelSelector | None = None
 
 
 Asking = NewOrder | CancelOrder | MassCancel | OrderStatus | MassStatus | OrderHistory | Malformed
@@ -217,9 +212,16 @@ def _order(
         entered_by=None if owner_id == request.user_id else request.user_id,
         content=request.content,
         entered_at=at,
-        status=OrdStatus.PENDING_TRIGGER if request.ord_type.has_trigger else OrdStatus.NEW,
+        status=_first_status(state, request.ord_type),
         product=request.product,
+        on_venue=state.oms.is_embedded,
     )
+
+
+def _first_status(state: OmsState, ord_type: OrdType) -> OrdStatus:
+    if not state.oms.is_embedded:
+        return OrdStatus.PENDING_NEW
+    return OrdStatus.PENDING_TRIGGER if ord_type.has_trigger else OrdStatus.NEW
 
 
 def _cancel_order(state: OmsState, request: CancelOrder, user: User, at: datetime) -> Decision:
@@ -274,16 +276,45 @@ def _mass_cancel(state: OmsState, request: MassCancel, user: User, at: datetime,
     if refusal := _cannot(state, asked, user, request):
         rule = "unsupported-field" if refusal.code is ErrorCode.OPERATION_NOT_SUPPORTED else "unknown-name"
         return refuse(request, refusal, at, rule)
-    ref = CancelRef(user.user_id, request.session, request.cl_ord_id, next_id)
+    requested = MassCancelRequested(next_id, request, asked.selector, at)
+    if not state.oms.is_embedded:  # the venue may have more orders of this scope than are known here
+        return Decision((requested,), rule=ruling.rule, to_read=asked.selector)
+    accepted = _accept(state, next_id, request, asked.selector, at)
+    return Decision((requested, accepted), rule=ruling.rule, to_cancel=accepted.order_ids)
+
+
+def _accept(
+    state: OmsState, mass_cancel_id: int, request: MassCancel, selector: CancelSelector, at: datetime
+) -> MassCancelAccepted:
+    ref = CancelRef(request.user_id, request.session, request.cl_ord_id, mass_cancel_id)
     ids: list[int] = []
     pending: list[int] = []
-    for order in state.book.select(asked.selector):
+    for order in state.book.select(selector):
         (pending if order.status is OrdStatus.PENDING_CANCEL else ids).append(order.order_id)
-    events = (
-        MassCancelRequested(next_id, request, asked.selector, at),
-        MassCancelAccepted(next_id, ref, tuple(ids), tuple(pending), at),
-    )
-    return Decision(events, rule=ruling.rule, to_cancel=ids)
+    return MassCancelAccepted(mass_cancel_id, ref, tuple(ids), tuple(pending), at)
+
+
+def accept_mass_cancel(
+    state: OmsState, mass_cancel_id: int, at: datetime
+) -> tuple[MassCancelAccepted, CancelSelector] | None:
+    """Fix the set of a mass cancel that waits for it, now that its scope was read; and what it selects by.
+
+    None when none waits under this id.
+    """
+    waiting = waiting_mass_cancel(state, mass_cancel_id)
+    if waiting is None:
+        return None
+    request, selector = waiting
+    return _accept(state, mass_cancel_id, request, selector, at), selector
+
+
+def waiting_mass_cancel(state: OmsState, mass_cancel_id: int) -> tuple[MassCancel, CancelSelector] | None:
+    """A mass cancel whose scope is being read, and what it selects by; None when none is under this id."""
+    progress = state.mass_cancels.get(mass_cancel_id)
+    if progress is None or progress.accepted:
+        return None
+    asked = read_selector(state, progress.request, state.users[progress.request.user_id])
+    return None if isinstance(asked, Refusal) else (progress.request, asked.selector)
 
 
 def _cannot(state: OmsState, asked: Asked, user: User, request: MassCancel) -> Refusal | None:
@@ -292,49 +323,6 @@ def _cannot(state: OmsState, asked: Asked, user: User, request: MassCancel) -> R
     if unknown := unknown_names(state, user, asked.selector.account_id, asked.selector.user_id):
         return unknown
     return unsupported(request)
-
-
-def decide_venue(state: OmsState, said: VenueRequest, at: datetime) -> Event | Refusal:
-    """The event that a venue's word leads to, or why it cannot be true of the order as it stands."""
-    if isinstance(said, FillOrder) and (wrong := _fill_problem(said)):
-        return wrong
-    order = state.book.get(said.order_id)
-    if order is None:
-        return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
-    if not order.is_open:
-        return failed(f"order {said.order_id} is {order.status.name} already", Failure.TOO_LATE)
-    match said:
-        case OrderAnswer():
-            if said.refused is None:
-                return OrderCanceled(order.order_id, at)
-            if order.status is not OrdStatus.PENDING_CANCEL:
-                return failed(f"no cancel of order {order.order_id} is pending")
-            return CancelRefused(order.order_id, failed(said.refused), at)
-        case TriggerOrder():
-            if not order.waits_for_trigger:
-                return failed(f"order {order.order_id} waits for no trigger")
-            return OrderTriggered(order.order_id, at)
-        case FillOrder():
-            return _fill(order, said, at)
-    raise AssertionError(said)
-
-
-def _fill_problem(said: FillOrder) -> Refusal | None:
-    for name, number in (("quantity", said.last_qty), ("price", said.last_px)):
-        if number is not None and not is_quantity(number):
-            return invalid(f"{name} {number} is not a positive number of {QUANTITY_DIGITS}")
-    return None
-
-
-def _fill(order: Order, said: FillOrder, at: datetime) -> Event | Refusal:
-    if order.waits_for_trigger:
-        return failed(f"order {order.order_id} waits for its trigger")
-    last_px = order.price or order.stop_px if said.last_px is None else said.last_px
-    if last_px is None:
-        return invalid(f"order {order.order_id} has no price of its own: a price is needed")
-    if said.last_qty > order.leaves_qty:
-        return invalid(f"quantity {said.last_qty} is above the {order.leaves_qty} that are left")
-    return OrderFilled(order.order_id, said.last_qty, last_px, at)
 
 
 def end_day(state: OmsState, at: datetime) -> DayEnded | None:

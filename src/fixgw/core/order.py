@@ -8,6 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 ZERO = Decimal(0)
+NOBODY = 0
+"""The user of an order that was entered on its venue: no request can name this user."""
 QUANTITY_DIGITS = "at most 15 digits before and 12 after the point"
 """What a quantity or a price may have: sums and differences then stay exact in the 28 digits of Decimal."""
 
@@ -98,6 +100,8 @@ TRANSITIONS: dict[OrdStatus, frozenset[OrdStatus]] = {
             _S.FILLED,
             _S.CANCELED,
             _S.EXPIRED,
+            _S.PENDING_NEW,  # the cancel was refused, and the venue has not confirmed the order yet
+            _S.REJECTED,  # the venue does not take the order that is being canceled
         }
     ),
     _S.FILLED: frozenset(),
@@ -136,7 +140,9 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
     `entered_by` is the user who entered it for `user_id`, None when that is himself. `session` is the FIX
     session that is told what happens to it, `content` a digest of the New Order
     Single it came in (for PossResend), `pending_cancel` names the request behind PENDING_CANCEL. `strategy`
-    and `product` are labels that the client gave it; `product` is OpenAlgo's and changes nothing here.
+    and `product` are labels that the client gave it; `product` is OpenAlgo's and changes nothing here. An
+    order on a venue outside this process has its id there in `venue_order_id` as soon as it is known, and is
+    `on_venue` when the venue has confirmed it.
     """
 
     order_id: int
@@ -163,6 +169,15 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
     changed_at: datetime | None = None
     entered_by: int | None = None
     product: str | None = None
+    venue_order_id: str | None = None
+    on_venue: bool = True
+
+    @property
+    def shown_id(self) -> str:
+        """OrderID(37): ours; the venue's for an order that was entered there."""
+        if self.user_id == NOBODY and self.venue_order_id is not None:
+            return self.venue_order_id
+        return str(self.order_id)
 
     @property
     def is_open(self) -> bool:
@@ -191,6 +206,8 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
     @property
     def resting_status(self) -> OrdStatus:
         """The state it rests in when no cancel is pending."""
+        if not self.on_venue:
+            return OrdStatus.PENDING_NEW
         if self.cum_qty:
             return OrdStatus.PARTIALLY_FILLED
         return OrdStatus.PENDING_TRIGGER if self.waits_for_trigger else OrdStatus.NEW
@@ -206,6 +223,20 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
             raise IllegalTransitionError(f"order {self.order_id}: a cancel is pending already")
         status = self._allowed(OrdStatus.PENDING_CANCEL)
         return replace(self, status=status, changed_at=at, pending_cancel=ref)
+
+    def to_accepted(self, venue_order_id: str, at: datetime) -> "Order":
+        """Confirmed by its venue. Raises IllegalTransitionError."""
+        if self.on_venue:
+            raise IllegalTransitionError(f"order {self.order_id}: is confirmed already")
+        order = replace(self, on_venue=True, venue_order_id=venue_order_id, changed_at=at)
+        pending = self.status is OrdStatus.PENDING_CANCEL
+        return order if pending else replace(order, status=self._allowed(order.resting_status))
+
+    def to_rejected(self, at: datetime) -> "Order":
+        """Not taken by its venue. Raises IllegalTransitionError."""
+        if self.on_venue:
+            raise IllegalTransitionError(f"order {self.order_id}: is confirmed already")
+        return replace(self, status=self._allowed(OrdStatus.REJECTED), changed_at=at, pending_cancel=None)
 
     def to_canceled(self, at: datetime) -> "Order":
         """Canceled, for whatever reason. Raises IllegalTransitionError."""

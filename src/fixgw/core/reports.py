@@ -16,6 +16,8 @@ class ExecType(Code):
     NEW = "0"
     CANCELED = "4"
     PENDING_CANCEL = "6"
+    REJECTED = "8"
+    PENDING_NEW = "A"
     EXPIRED = "C"
     RESTATED = "D"
     TRADE = "F"

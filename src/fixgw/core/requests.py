@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from fixgw.core.directory import InstrumentName, OmsName
 from fixgw.core.errors import Refusal
-from fixgw.core.order import OrdType, Side, TimeInForce
+from fixgw.core.order import ZERO, OrdType, Side, TimeInForce
 from fixgw.core.scope import Scope
 
 
@@ -195,4 +195,63 @@ class TriggerOrder(Struct, frozen=True, tag=True, array_like=True, gc=False):
     order_id: int
 
 
-VenueRequest = OrderAnswer | FillOrder | TriggerOrder
+class VenueStatus(StrEnum):
+    """Where an order stands on its venue."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class VenueDetails(Struct, frozen=True, array_like=True):
+    """What an order is that was entered on its venue."""
+
+    account_id: int
+    instrument_id: int
+    side: Side
+    ord_type: OrdType
+    time_in_force: TimeInForce
+    order_qty: Decimal
+    price: Decimal | None = None
+    stop_px: Decimal | None = None
+
+
+class VenueOrder(Struct, frozen=True, tag=True, array_like=True):
+    """What a venue outside this process says of an order: how it stands, and what was filled of it in all.
+
+    Said twice, or after something newer, it changes nothing. `order_id` is 0 for an order that was entered
+    there; while it is not known here, `details` say what it is. `text` is the venue's reason for an end.
+    """
+
+    oms_id: int
+    order_id: int
+    venue_order_id: str
+    status: VenueStatus
+    cum_qty: Decimal = ZERO
+    avg_px: Decimal | None = None
+    triggered: bool = False
+    text: str = ""
+    details: VenueDetails | None = None
+
+
+class Unknown(Struct, frozen=True, tag=True, array_like=True):
+    """Whether the venue did what was last asked of it about an order cannot be said yet; `text` says why."""
+
+    order_id: int
+    text: str
+
+
+class ScopeRead(Struct, frozen=True, tag=True, array_like=True):
+    """The orders that a mass cancel may reach were read from the venue, and were said before this.
+
+    `refused` is why they could not be.
+    """
+
+    oms_id: int
+    mass_cancel_id: int
+    refused: str | None = None
+
+
+VenueRequest = OrderAnswer | FillOrder | TriggerOrder | VenueOrder | Unknown | ScopeRead

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,21 +15,25 @@ from fixgw.core.events import (
     DayEnded,
     Event,
     MassCancelAccepted,
+    MassCancelRefused,
     MassCancelRequested,
+    OrderAccepted,
     OrderCanceled,
     OrderEntered,
     OrderExpired,
     OrderFilled,
+    OrderRejected,
     OrderTriggered,
+    OutcomeUnknown,
 )
 from fixgw.core.order import Order
 from fixgw.core.requests import MassCancel
 
 
 class MassCancelProgress(Struct):
-    """How far an accepted mass cancel is: `left` orders whose end is not known, `canceled` ones, the others.
+    """How far a mass cancel is: `left` orders whose end is not known, `canceled` ones, the others.
 
-    `not_affected` are pairs (order id, ClOrdID).
+    `not_affected` are pairs (order id, ClOrdID). Until it is `accepted` its orders are not known.
     """
 
     mass_cancel_id: int
@@ -36,6 +41,12 @@ class MassCancelProgress(Struct):
     left: int = 0
     canceled: int = 0
     not_affected: list[tuple[int, str | None]] = []
+    accepted: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the end of every order in it is known."""
+        return self.accepted and self.left == 0
 
 
 class OmsState:
@@ -88,9 +99,11 @@ class OmsState:
         left: int,
         canceled: int,
         not_affected: Iterable[tuple[int, str | None]],
+        *,
+        accepted: bool = True,
     ) -> None:
         """Know again how far a mass cancel was when the journal was last written."""
-        progress = MassCancelProgress(mass_cancel_id, request, left, canceled, list(not_affected))
+        progress = MassCancelProgress(mass_cancel_id, request, left, canceled, list(not_affected), accepted)
         self.mass_cancels[mass_cancel_id] = progress
 
 
@@ -121,6 +134,8 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
             state.mass_cancels[event.mass_cancel_id] = MassCancelProgress(event.mass_cancel_id, event.request)
         case MassCancelAccepted():
             _accept(state, event)
+        case MassCancelRefused():
+            state.mass_cancels[event.mass_cancel_id].accepted = True
         case DayEnded():
             state.day_start = max(state.day_start, event.boundary)
         case _:
@@ -128,8 +143,18 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
     return None, None
 
 
-OrderEvent = OrderCanceled | CancelRequested | CancelRefused | OrderTriggered | OrderFilled | OrderExpired
-ORDER_EVENTS = (OrderCanceled, CancelRequested, CancelRefused, OrderTriggered, OrderFilled, OrderExpired)
+OrderEvent = (
+    OrderCanceled
+    | CancelRequested
+    | CancelRefused
+    | OrderTriggered
+    | OrderFilled
+    | OrderExpired
+    | OrderAccepted
+    | OrderRejected
+    | OutcomeUnknown
+)
+ORDER_EVENTS = get_args(OrderEvent)
 """The events that change one order."""
 
 
@@ -146,6 +171,12 @@ def change(order: Order, event: OrderEvent) -> Order:
             return order.to_triggered(event.at)
         case OrderFilled():
             return order.to_filled(event.last_qty, event.last_px, event.at)
+        case OrderAccepted():
+            return order.to_accepted(event.venue_order_id, event.at)
+        case OrderRejected():
+            return order.to_rejected(event.at)
+        case OutcomeUnknown():
+            return order
         case _:
             return order.to_expired(event.at)
 
@@ -155,6 +186,7 @@ def _accept(state: OmsState, event: MassCancelAccepted) -> None:
     for order_id in event.order_ids:
         book.put(book[order_id].to_pending_cancel(event.ref, event.at))
     progress = state.mass_cancels[event.mass_cancel_id]
+    progress.accepted = True
     progress.left = len(event.order_ids)
     progress.not_affected.extend((order_id, book[order_id].cl_ord_id) for order_id in event.already_pending)
 

@@ -6,6 +6,9 @@ end. One report of an event per session, never two (FIX 4.4 leaves this open; it
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import get_args
+
+from msgspec.structs import replace
 
 from fixgw.core.errors import ALREADY_PENDING, Failure, Refusal, failed
 from fixgw.core.events import (
@@ -13,14 +16,18 @@ from fixgw.core.events import (
     CancelRequested,
     Event,
     MassCancelAccepted,
+    MassCancelRefused,
+    OrderAccepted,
     OrderCanceled,
     OrderEntered,
     OrderExpired,
     OrderFilled,
+    OrderRejected,
     OrderTriggered,
+    OutcomeUnknown,
     RequestRefused,
 )
-from fixgw.core.order import CancelRef, Order
+from fixgw.core.order import CancelRef, Order, OrdStatus
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, Report
 from fixgw.core.requests import CancelOrder, Malformed, MassCancel, NewOrder, RequestKind
 from fixgw.core.state import MassCancelProgress, OmsState
@@ -59,9 +66,10 @@ def _request_decided(
     match event:
         case OrderEntered(order=order):
             if order.session is not None:
+                kind = ExecType.PENDING_NEW if order.status is OrdStatus.PENDING_NEW else ExecType.NEW
                 yield (
                     order.session,
-                    Execution(ExecType.NEW, next_exec_id(), order, order.cl_ord_id, order.entered_at),
+                    Execution(kind, next_exec_id(), order, order.cl_ord_id, order.entered_at),
                 )
         case RequestRefused():
             if event.request.session is not None:
@@ -72,6 +80,10 @@ def _request_decided(
                     ref.session,
                     _for_requester(ExecType.PENDING_CANCEL, ref, after, event.at, next_exec_id()),
                 )
+        case MassCancelRefused():
+            request = state.mass_cancels[event.mass_cancel_id].request
+            if request.session is not None:
+                yield request.session, MassCancelReport(0, request, event.at, event.refusal)
         case MassCancelAccepted():
             yield from _accepted(state, event, next_exec_id, shows_pending)
         case _:
@@ -127,14 +139,26 @@ def _accepted(
         yield from _completed(state, progress, event)
 
 
-_Change = OrderCanceled | OrderFilled | OrderExpired | OrderTriggered | CancelRefused
-_CHANGES = (OrderCanceled, OrderFilled, OrderExpired, OrderTriggered, CancelRefused)
+_Change = (
+    OrderCanceled
+    | OrderFilled
+    | OrderExpired
+    | OrderTriggered
+    | CancelRefused
+    | OrderAccepted
+    | OrderRejected
+    | OutcomeUnknown
+)
+_CHANGES = get_args(_Change)
 
 
 def _order_changed(
     state: OmsState, event: _Change, before: Order, after: Order, next_exec_id: NextId
 ) -> Iterator[Told]:
     ref = before.pending_cancel
+    if isinstance(event, OutcomeUnknown):
+        yield from _unknown(event, after, next_exec_id)
+        return
     exec_id = 0 if isinstance(event, CancelRefused) else next_exec_id()
     requester = None if ref is None else ref.session
     if isinstance(event, OrderCanceled) and ref is not None and requester is not None:
@@ -158,6 +182,19 @@ def _order_changed(
             yield from _completed(state, progress, event)
 
 
+def _unknown(event: OutcomeUnknown, order: Order, next_exec_id: NextId) -> Iterator[Told]:
+    """Tell whoever waits for the outcome that it is not known yet; the order stays as it is."""
+    ref = order.pending_cancel
+    if ref is not None:
+        if ref.session is not None:
+            report = _for_requester(ExecType.PENDING_CANCEL, ref, order, event.at, next_exec_id())
+            yield ref.session, replace(report, text=event.text)
+    elif order.session is not None:
+        kind = ExecType.ORDER_STATUS if order.on_venue else ExecType.PENDING_NEW
+        report = Execution(kind, next_exec_id(), order, order.cl_ord_id, event.at, text=event.text)
+        yield order.session, report
+
+
 def _to_owner(session: str, event: _Change, order: Order, exec_id: int) -> Told:
     match event:
         case OrderFilled():
@@ -170,6 +207,11 @@ def _to_owner(session: str, event: _Change, order: Order, exec_id: int) -> Told:
                 last_qty=event.last_qty,
                 last_px=event.last_px,
             )
+        case OrderAccepted():
+            report = Execution(ExecType.NEW, exec_id, order, order.cl_ord_id, event.at)
+        case OrderRejected():
+            said = event.refusal.text
+            report = Execution(ExecType.REJECTED, exec_id, order, order.cl_ord_id, event.at, text=said)
         case OrderExpired():
             report = Execution(ExecType.EXPIRED, exec_id, order, order.cl_ord_id, event.at)
         case OrderTriggered():

@@ -4,8 +4,10 @@ Both wait here, in one order, until the turn is committed.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TypeVar
 
-from fixgw.core.errors import ALREADY_PENDING, Subject, not_found
+from fixgw.core.errors import ALREADY_PENDING, Refusal, Subject, not_found
 from fixgw.core.events import CancelRefused, CancelRequested, Event, MassCancelAccepted, OrderEntered
 from fixgw.core.oms import Decision
 from fixgw.core.order import CancelRef, Order
@@ -15,13 +17,15 @@ from fixgw.core.state import OmsState
 from fixgw.engine.turn import Answered, Ask, Happened
 
 Tell = Callable[[Answered | Happened], None]
+_Told = TypeVar("_Told")
 
 
 class Answers:
     """Keeps what is to be told after the commit, and who watches the orders of which accounts."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Tell, Answered | Happened]] = []
+        self._waiting: list[Callable[[], None]] = []
+        self._mass_cancels: dict[int, tuple[Tell, int]] = {}
         self._watching: dict[Tell, frozenset[int]] = {}
 
     def watch(self, tell: Tell, accounts: frozenset[int]) -> None:
@@ -34,9 +38,26 @@ class Answers:
         """Nobody listens to `tell` any more."""
         self._watching.pop(tell, None)
 
-    def answer(self, tell: Tell, answered: Answered) -> None:
-        """Have `tell` told the answer to a request."""
-        self._waiting.append((tell, answered))
+    def put(self, tell: Callable[[_Told], None], what: _Told) -> None:
+        """Have `tell` told an answer, or what a venue has to do, after the commit."""
+        self._waiting.append(partial(tell, what))
+
+    def wait(self, mass_cancel_id: int, tell: Tell, number: int) -> None:
+        """Answer the request `number` when it is known which orders its mass cancel takes on."""
+        self._mass_cancels[mass_cancel_id] = tell, number
+
+    def mass_cancel_accepted(self, event: MassCancelAccepted) -> None:
+        """It is known now."""
+        if (waiting := self._mass_cancels.pop(event.mass_cancel_id, None)) is not None:
+            tell, number = waiting
+            refused = tuple((order_id, ALREADY_PENDING) for order_id in event.already_pending)
+            self.put(tell, Answered(number, pending=event.order_ids, refused=refused))
+
+    def mass_cancel_refused(self, mass_cancel_id: int, refusal: Refusal) -> None:
+        """It cannot be known."""
+        if (waiting := self._mass_cancels.pop(mass_cancel_id, None)) is not None:
+            tell, number = waiting
+            self.put(tell, Answered(number, refusal))
 
     def happened(self, event: Event, order: Order | None, cancel: CancelRef | None, exec_id: int) -> None:
         """Tell those who watch the account of `order` what happened to it."""
@@ -46,7 +67,7 @@ class Answers:
         for tell, accounts in self._watching.items():
             if order.account_id in accounts:
                 told = told or Happened(event, order, cancel, exec_id)
-                self._waiting.append((tell, told))
+                self.put(tell, told)
 
     def taken_on(self, state: OmsState, event: MassCancelAccepted, ended: Iterable[int]) -> None:
         """Tell of the orders that a mass cancel took on and that did not end at once."""
@@ -59,8 +80,8 @@ class Answers:
     def hand_out(self) -> None:
         """Tell everything, in order: the turn is committed."""
         waiting, self._waiting = self._waiting, []
-        for tell, what in waiting:
-            tell(what)
+        for tell in waiting:
+            tell()
 
 
 def answered(ask: Ask, state: OmsState, decision: Decision, events: Sequence[Event]) -> Answered:

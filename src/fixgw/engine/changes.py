@@ -10,6 +10,7 @@ from fixgw.core.events import (
     DayEnded,
     Event,
     MassCancelAccepted,
+    MassCancelRefused,
     MassCancelRequested,
     OrderCanceled,
     OrderEntered,
@@ -58,8 +59,13 @@ class Changes:
             if before is not None:
                 return
         match event:
-            case OrderEntered() | MassCancelRequested():
+            case OrderEntered():
                 self.next_id += 1
+            case MassCancelRequested():
+                self.next_id += 1
+                self._mass_cancels[event.mass_cancel_id] = state
+            case MassCancelRefused():
+                self._mass_cancels[event.mass_cancel_id] = state
             case MassCancelAccepted():
                 for order_id in event.order_ids:
                     self._note_order(event, state.book[order_id])
@@ -111,7 +117,7 @@ class Changes:
 
 def _row(state: OmsState, mass_cancel_id: int) -> MassCancelRow:
     progress = state.mass_cancels[mass_cancel_id]
-    if progress.left == 0:
+    if progress.is_done:
         del state.mass_cancels[mass_cancel_id]
     return MassCancelRow(
         state.oms.oms_id,
@@ -120,6 +126,7 @@ def _row(state: OmsState, mass_cancel_id: int) -> MassCancelRow:
         progress.left,
         progress.canceled,
         tuple(progress.not_affected),
+        progress.accepted,
     )
 
 
@@ -145,6 +152,17 @@ def _use_of(state: OmsState, event: Event, before: Order | None, told: list[Told
                 return None
             user_id, session = request.user_id, request.session
             use = Use(user_id, request.kind, request.content, event.at, None, session, first)
+            return request.cl_ord_id, use
+        case MassCancelRequested(request=asked) if asked.cl_ord_id is not None:
+            kind = RequestKind.ORDER_MASS_CANCEL_REQUEST
+            use = Use(asked.user_id, kind, asked.content, event.at, None, asked.session)
+            return asked.cl_ord_id, use
+        case MassCancelRefused():
+            request = state.mass_cancels[event.mass_cancel_id].request
+            if request.cl_ord_id is None:
+                return None
+            kind = RequestKind.ORDER_MASS_CANCEL_REQUEST
+            use = Use(request.user_id, kind, request.content, event.at, None, request.session, first)
             return request.cl_ord_id, use
         case MassCancelAccepted(ref=asker) if asker.cl_ord_id is not None:
             request = state.mass_cancels[event.mass_cancel_id].request

@@ -11,14 +11,30 @@ from msgspec.structs import replace
 from fixgw.core import repetition
 from fixgw.core.directory import Directory, PendingCancelReports
 from fixgw.core.errors import Failure, Refusal, Subject, not_found, server_error
-from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRequested, OrderEntered
-from fixgw.core.oms import Decision, decide, decide_venue, end_day, expire, refuse
+from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRefused
+from fixgw.core.oms import (
+    Decision,
+    accept_mass_cancel,
+    decide,
+    end_day,
+    expire,
+    refuse,
+    waiting_mass_cancel,
+)
 from fixgw.core.order import Order
 from fixgw.core.reports import Again, Outgoing
-from fixgw.core.requests import ApiRequest, ClientRequest, NewOrder, VenueRequest
+from fixgw.core.requests import (
+    ApiRequest,
+    ClientRequest,
+    NewOrder,
+    ScopeRead,
+    VenueOrder,
+    VenueRequest,
+)
 from fixgw.core.state import OmsState, day_start_before, evolve
 from fixgw.core.tell import Pending, tell
 from fixgw.core.update import Update
+from fixgw.core.venue import decide_venue
 from fixgw.engine.answers import Answers, Tell, answered
 from fixgw.engine.changes import Changes, Told, requester_of
 from fixgw.engine.epochs import Epochs, assign
@@ -42,6 +58,7 @@ from fixgw.engine.turn import (
     SessionCommand,
     SessionDoor,
 )
+from fixgw.engine.venues import Venues
 from fixgw.journal.contract import Assigned, Journal, Loaded, Queued, SessionNumbers
 
 log = structlog.get_logger("fixgw.desk")
@@ -76,6 +93,8 @@ class Desk:
         self._limits = limits
         self._at = self._is_shared_until = now
         self._sandbox = Sandbox(loaded.sandbox)
+        self.answers = Answers()
+        self._venues = Venues(self._sandbox, self.answers.put)
         self._changes = Changes(loaded.counters)
         self._record = Record(self._changes, log_requests)
         self._moved: dict[str, int] = {}  # the last inbound MsgSeqNum of each session that moved
@@ -84,7 +103,6 @@ class Desk:
         self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
         self._recall = Recall(journal, self.outbox)
         self._rates = Rates()
-        self.answers = Answers()
         schedule = {
             session.name: session.reset_at
             for session in directory.sessions.values()
@@ -106,7 +124,14 @@ class Desk:
             state.book.complete_since = self._at
         for row in loaded.mass_cancels:
             if row.oms_id == oms_id:
-                state.restore(row.mass_cancel_id, row.request, row.left, row.canceled, row.not_affected)
+                state.restore(
+                    row.mass_cancel_id,
+                    row.request,
+                    row.left,
+                    row.canceled,
+                    row.not_affected,
+                    accepted=row.accepted,
+                )
         self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
         return state
 
@@ -124,8 +149,13 @@ class Desk:
         """
         self._at = now
         self._moved = self._last_in()
-        for answer in self._sandbox.cancel(pending_cancels(self.states.values())):
+        embedded = [state for state in self.states.values() if state.oms.is_embedded]
+        for answer in self._sandbox.cancel(pending_cancels(embedded)):
             self._venue_said(answer, "restart")
+        for state in self.states.values():
+            for mass_cancel_id in state.mass_cancels:
+                if (waiting := waiting_mass_cancel(state, mass_cancel_id)) is not None:
+                    self._venues.read(state, mass_cancel_id, waiting[1], now)
         self._commit_and_send(door)
 
     def turn(
@@ -170,7 +200,7 @@ class Desk:
     def is_due(self, now: datetime) -> bool:
         """Whether an end of day, or a scheduled reset, has come (`now` is aware UTC)."""
         days_end = any(now >= state.next_day_end() for state in self.states.values())
-        return days_end or bool(self.epochs.due(now))
+        return days_end or bool(self.epochs.due(now)) or self._venues.is_due(now)
 
     def keep_numbers(self, door: SessionDoor) -> None:
         """Commit the numbers of sessions that sent many messages of their own: heartbeats, answers to tests.
@@ -218,7 +248,10 @@ class Desk:
         decision = self._decide(state, request)
         events = self._apply(state, request, decision)
         self._record.ask(ask, state.oms.oms_id, decision, events, self._at, started)
-        self.answers.answer(answer, answered(ask, state, decision, events))
+        if decision.to_read is None:
+            self.answers.put(answer, answered(ask, state, decision, events))
+        else:
+            self.answers.wait(self._changes.next_id - 1, answer, ask.number)
 
     def _state_for(self, request: ClientRequest | ApiRequest, default: int) -> OmsState:
         """The state of the OMS that `request` names; where it cannot be had, that of the OMS `default`."""
@@ -235,9 +268,8 @@ class Desk:
             if isinstance(request, NewOrder) and (over := self._above_rate(state, request)) is not None:
                 return refuse(request, over, self._at, "order-rate")
             decision = decide(state, request, self._at, self._changes.next_id)
-            if self._sandbox.is_away and _needs_venue(decision):
-                why = f"the venue of OMS {state.oms.oms_id} is out of reach; nothing was sent to it"
-                return refuse(request, server_error(why, Failure.VENUE_AWAY), self._at, "venue-away")
+            if (away := self._venues.away(state, decision, self._at)) is not None:
+                return refuse(request, away, self._at, "venue-away")
             return decision
         except Exception:
             log.exception("our mistake", request=repr(request))
@@ -260,7 +292,7 @@ class Desk:
             for reply in decision.replies:
                 self.outbox.put(request.session, reply)
         changes = [(event, *evolve(state, event)) for event in decision.events]
-        answers = self._sandbox.cancel(decision.to_cancel)
+        answers = self._venues.carry_out(state, decision, self._at)
         ends = {answer.order_id for answer in answers}
 
         def shows_pending(session: str, order_id: int) -> bool:
@@ -278,11 +310,12 @@ class Desk:
             return decision.events
         events = list(decision.events)
         for answer in answers:
-            said = decide_venue(state, answer, self._at)
+            said = decide_venue(state, answer, self._at, self._changes.next_id)
             if isinstance(said, Refusal):
                 raise AssertionError(said)
-            events.append(said)
-            self._applied(state, said, *evolve(state, said), shows_pending)
+            events += said
+            for event in said:
+                self._applied(state, event, *evolve(state, event), shows_pending)
         return events
 
     def _wants_pending(self, session: str) -> bool:
@@ -332,19 +365,54 @@ class Desk:
         return None
 
     def _venue_said(self, said: VenueRequest, door: str) -> Refusal | None:
-        state = self._state_of(said.order_id)
+        if isinstance(said, VenueOrder | ScopeRead):
+            state = self.states.get(said.oms_id)
+        else:
+            state = self._state_of(said.order_id)
         if state is None:
-            return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
+            return not_found(f"the order or OMS of {said} is unknown", Subject.ORDER)
         try:
-            event = decide_venue(state, said, self._at)
+            if isinstance(said, ScopeRead):
+                return self._scope_read(state, said, door)
+            events = decide_venue(state, said, self._at, self._changes.next_id)
         except Exception:
             log.exception("our mistake", said=repr(said))
             return server_error("an internal error; nothing was changed")
-        if isinstance(event, Refusal):
-            return event
-        self._applied(state, event, *evolve(state, event))
-        self._record.other(door, type(said).__name__, state.oms.oms_id, (event,), self._at, said)
-        self._record.line("venue", self._at, said=type(said).__name__, order_id=said.order_id)
+        if isinstance(events, Refusal):
+            return events
+        self._venue_changed(state, events, said, door)
+        return None
+
+    def _venue_changed(
+        self, state: OmsState, events: Sequence[Event], said: VenueRequest | None, door: str
+    ) -> None:
+        """Apply what a venue's word led to, if it was any news."""
+        for event in events:
+            self._applied(state, event, *evolve(state, event))
+        if events:
+            kind = "ScopeRead" if said is None else type(said).__name__
+            self._record.other(door, kind, state.oms.oms_id, events, self._at, said)
+            order_id = getattr(said, "order_id", 0)
+            self._record.line("venue", self._at, said=kind, order_id=order_id, events=len(events))
+
+    def _scope_read(self, state: OmsState, said: ScopeRead, door: str) -> Refusal | None:
+        """What a mass cancel reaches is known now: take these orders on, or refuse it as a whole."""
+        found = accept_mass_cancel(state, said.mass_cancel_id, self._at)
+        if found is None:
+            return not_found(f"no mass cancel {said.mass_cancel_id} waits", Subject.ORDER)
+        self._venues.was_read(said.mass_cancel_id)
+        if said.refused is not None:
+            refusal = server_error(f"{said.refused}; nothing was sent to the venue", Failure.VENUE_AWAY)
+            self._venue_changed(
+                state, (MassCancelRefused(said.mass_cancel_id, refusal, self._at),), said, door
+            )
+            self.answers.mass_cancel_refused(said.mass_cancel_id, refusal)
+            return None
+        accepted, selector = found
+        self._venue_changed(state, (accepted,), said, door)
+        self.answers.taken_on(state, accepted, ())
+        self.answers.mass_cancel_accepted(accepted)
+        self._venues.cancel(state, accepted.order_ids, selector)
         return None
 
     def _state_of(self, order_id: int) -> OmsState | None:
@@ -361,6 +429,10 @@ class Desk:
             state.book.forget(
                 self._at - self._limits.closed_for, self._limits.expire_per_turn, self._journal.settled
             )
+        for state, mass_cancel_id in self._venues.overdue(self._at):
+            seconds = f"{state.oms.scope_timeout.total_seconds():g} s"
+            why = f"the orders on the venue could not be read within {seconds}"
+            self._scope_read(state, ScopeRead(state.oms.oms_id, mass_cancel_id, why), "clock")
         for _ in range(min(len(self._expiring), self._limits.expire_per_turn)):
             state, order_id = self._expiring.popleft()
             expired = expire(state, order_id, self._at)
@@ -417,9 +489,3 @@ class Desk:
             return self.outbox.take(block.session, block.count)
         kept = self._journal.reports(block.session, block.position, block.count)
         return [Again(report) for report in kept]
-
-
-def _needs_venue(decision: Decision) -> bool:
-    """Whether `decision` would have something done on a venue."""
-    kinds = (OrderEntered, CancelRequested, MassCancelRequested)
-    return any(isinstance(event, kinds) for event in decision.events)

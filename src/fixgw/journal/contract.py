@@ -52,7 +52,8 @@ class UsedId(Struct, frozen=True):
 
 
 class MassCancelRow(Struct, frozen=True):
-    """How far a mass cancel is. `not_affected` are pairs (order id, ClOrdID)."""
+    """How far a mass cancel is. `not_affected` are pairs (order id, ClOrdID). Its orders are not known until
+    it is `accepted`."""
 
     oms_id: int
     mass_cancel_id: int
@@ -60,6 +61,12 @@ class MassCancelRow(Struct, frozen=True):
     left: int
     canceled: int
     not_affected: tuple[tuple[int, str | None], ...]
+    accepted: bool = True
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the end of every order in it is known."""
+        return self.accepted and self.left == 0
 
 
 class Queued(Struct, frozen=True):

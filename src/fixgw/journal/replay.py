@@ -12,10 +12,13 @@ from fixgw.core.events import (
     CancelRefused,
     Event,
     MassCancelAccepted,
+    MassCancelRefused,
+    MassCancelRequested,
     OrderCanceled,
     OrderEntered,
     OrderExpired,
     OrderFilled,
+    OrderRejected,
 )
 from fixgw.core.order import IllegalTransitionError, Order, OrdStatus
 from fixgw.core.reports import MassCancelReport
@@ -210,13 +213,18 @@ class MassCancels:
 
     def _apply(self, event: Event, filled: set[int]) -> int | None:
         """Count `event`; the mass cancel that it is about, if any."""
+        if isinstance(event, MassCancelRequested):
+            self._live[event.mass_cancel_id] = _Progress(0, set(), set())
+            return event.mass_cancel_id
+        if isinstance(event, MassCancelRefused):
+            return event.mass_cancel_id
         if isinstance(event, MassCancelAccepted):
             number, ids = event.mass_cancel_id, event.order_ids
             total = len(ids) + len(event.already_pending)
             self._live[number] = _Progress(total, set(ids), set(event.already_pending))
             self._of.update(dict.fromkeys(ids, number))
             return number
-        is_end = isinstance(event, OrderCanceled | CancelRefused | OrderExpired) or (
+        is_end = isinstance(event, OrderCanceled | CancelRefused | OrderExpired | OrderRejected) or (
             isinstance(event, OrderFilled) and event.order_id in filled
         )
         if not is_end or not isinstance(event, ORDER_EVENTS) or event.order_id not in self._of:
@@ -249,7 +257,7 @@ class MassCancels:
             return
         stored = (row.left, row.canceled, {order_id for order_id, _ in row.not_affected})
         found = (len(progress.left), progress.canceled, progress.not_affected)
-        if stored != found or is_done != (row.left == 0) or row.mass_cancel_id != number:
+        if stored != found or is_done != row.is_done or row.mass_cancel_id != number:
             yield (
                 f"mass cancel {number} is stored as {row.left} left, {row.canceled} canceled, "
                 f"{len(row.not_affected)} not; by the events {found[0]}, {found[1]}, {len(found[2])}"

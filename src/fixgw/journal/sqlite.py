@@ -327,7 +327,7 @@ def _turn_row(batch: Batch) -> tuple[int | str | None, ...]:
         [(block.session, block.position, len(block.reports)) for block in batch.queued],
         [msgspec.structs.astuple(block) for block in batch.assigned],
         [(session.name, session) for session in batch.sessions],
-        [(row.mass_cancel_id, row.left == 0, row) for row in batch.mass_cancels],
+        [(row.mass_cancel_id, row.is_done, row) for row in batch.mass_cancels],
         [(f"day_start {oms_id}", start.isoformat()) for oms_id, start in batch.day_starts],
     )
     numbers.order_ids = _order_ids(batch)

@@ -14,7 +14,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from fixgw.core.events import DayEnded, Event, MassCancelAccepted, MassCancelRequested, OrderEntered
+from fixgw.core.events import (
+    DayEnded,
+    Event,
+    MassCancelAccepted,
+    MassCancelRefused,
+    MassCancelRequested,
+    OrderEntered,
+)
 from fixgw.core.order import Order
 from fixgw.core.reports import BusinessReject, MassCancelReport, OrderRefused, Report
 from fixgw.journal.contract import Entry
@@ -213,7 +220,7 @@ def _ids_of_event(event: Event | None) -> Container[int | None]:
             return (order.order_id,)
         case MassCancelAccepted():
             return event.order_ids + event.already_pending
-        case None | MassCancelRequested() | DayEnded():
+        case None | MassCancelRequested() | MassCancelRefused() | DayEnded():
             return ()
         case _:
             return (event.order_id,)
