@@ -22,6 +22,7 @@ from fixgw.core.requests import VenueRequest
 from fixgw.engine.sandbox import SandboxCommand
 from fixgw.engine.status import GatewayStatus
 from fixgw.engine.turn import Answered, Ask, EdgeReport, Happened, SessionCommand, Status, WatchOrders
+from fixgw.engine.venue_asks import ServeVenues, VenueAsk, VenueHealth, VenueSaid
 
 FRAME_MAX = 1_048_576  # bytes; the largest request, the edge's report on very many sessions, is far smaller
 CONNECTIONS_MAX = 32  # command line calls at one time
@@ -35,7 +36,7 @@ SOCKET_NAME = "engine.sock"
 
 Said = VenueRequest | SandboxCommand | SessionCommand
 Question = Status | EdgeReport
-Asked = Ask | WatchOrders
+Asked = Ask | WatchOrders | ServeVenues | VenueSaid | VenueHealth
 
 LENGTH = struct.Struct(">I")
 
@@ -68,12 +69,12 @@ class EdgeReply(Struct, frozen=True, tag=True):
 Answer = Reply | StatusReply | EdgeReply
 """What a request is answered with; a `Reply` with an errorcode, when it is not understood."""
 
-Told = Answer | Answered | Happened
+Told = Answer | Answered | Happened | VenueAsk
 Taken = tuple[Said | Question | Asked, Callable[[Told], None]]
 """A request, and the way to answer it: the same for all requests of a connection."""
 
 _decode = msgspec.json.Decoder(Said | Question | Asked).decode
-decode_told = msgspec.json.Decoder(Answered | Happened).decode
+decode_told = msgspec.json.Decoder(Answered | Happened | VenueAsk).decode
 _decode_answer: Callable[[bytes], Answer] = msgspec.json.Decoder(Answer).decode
 
 

@@ -110,7 +110,7 @@ class Gateway:
         names = {name: settings.store_name(name) for name in directory.sessions if name in loaded.sessions}
         self._start(directory, loaded.clean_stop, data / "fix", names)
         self.overview = Overview(__version__, now, self.desk, self._journal, self.acceptor)
-        self.link = LinkServer(data / SOCKET_NAME, self.desk.answers.forget)
+        self.link = LinkServer(data / SOCKET_NAME, self.desk.gone)
         self.acceptor.open()
 
     def _start(

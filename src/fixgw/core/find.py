@@ -6,7 +6,7 @@ Source: the identification rule of CancelOrder in the API document, and FIX 4.4'
 from collections.abc import Callable
 
 from fixgw.core.errors import Refusal, Subject, invalid
-from fixgw.core.order import Order
+from fixgw.core.order import NOBODY, Order
 from fixgw.core.requests import CancelOrder, OrderStatus
 from fixgw.core.state import OmsState
 
@@ -20,9 +20,9 @@ def find_order(state: OmsState, ask: CancelOrder | OrderStatus, visible: Visible
     """
     if ask.order_id is None:
         return _by_cl_ord_id(state, ask, visible)
-    found = state.book.get(ask.order_id)
-    if found is not None and not visible(found):
-        found = None
+    found = _by_order_id(state, ask, visible)
+    if isinstance(found, Refusal):
+        return found
     if ask.orig_cl_ord_id is None or isinstance(ask, OrderStatus):
         return found
     if found is None:
@@ -35,6 +35,19 @@ def find_order(state: OmsState, ask: CancelOrder | OrderStatus, visible: Visible
         f"OrderID(37)={ask.order_id} and OrigClOrdID(41)={ask.orig_cl_ord_id} name different orders",
         Subject.ORDER,
     )
+
+
+def _by_order_id(state: OmsState, ask: CancelOrder | OrderStatus, visible: Visible) -> Order | Refusal | None:
+    """By our id; or by the venue's, under which an order is shown that was entered there."""
+    ours = state.book.get(ask.order_id or 0)
+    if ours is not None and (ours.user_id == NOBODY or not visible(ours)):
+        ours = None
+    theirs = None if ask.venue_order_id is None else state.book.on_venue(ask.venue_order_id)
+    if theirs is not None and (theirs.user_id != NOBODY or not visible(theirs)):
+        theirs = None
+    if ours is not None and theirs is not None:
+        return invalid(f"OrderID(37)={ask.venue_order_id} names two orders, one of them the venue's own")
+    return ours or theirs
 
 
 def _by_cl_ord_id(

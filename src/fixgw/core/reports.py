@@ -81,7 +81,7 @@ class CancelReject(Struct, frozen=True, tag=True, array_like=True, gc=False):
 class MassCancelReport(Struct, frozen=True, tag=True, array_like=True, gc=False):
     """OrderMassCancelReport(r).
 
-    `total_affected` is TotalAffectedOrders(533). `affected` are pairs (order id, ClOrdID) for the group
+    `total_affected` is TotalAffectedOrders(533). `affected` are pairs (OrderID, ClOrdID) for the group
     NoAffectedOrders(534), empty above the session's limit; with `completed`, `not_affected` are the same
     pairs for NoNotAffectedOrders(1370) and `total_affected` counts the canceled ones.
     """
@@ -91,9 +91,9 @@ class MassCancelReport(Struct, frozen=True, tag=True, array_like=True, gc=False)
     at: datetime
     refusal: Refusal | None = None
     total_affected: int = 0
-    affected: tuple[tuple[int, str | None], ...] = ()
+    affected: tuple[tuple[int | str, str | None], ...] = ()
     completed: bool = False
-    not_affected: tuple[tuple[int, str | None], ...] = ()
+    not_affected: tuple[tuple[int | str, str | None], ...] = ()
 
 
 class BusinessReject(Struct, frozen=True, tag=True, array_like=True, gc=False):

@@ -70,7 +70,8 @@ class NewOrder(Request, frozen=True, tag=True, array_like=True, gc=False):
 class CancelOrder(Request, frozen=True, tag=True, array_like=True, gc=False):
     """Order Cancel Request (F): one order, named by `order_id`, by `orig_cl_ord_id`, or by both.
 
-    `order_id` is -1 for one that cannot exist. The rest, where given, must be the order's own.
+    `order_id` is -1 for one that cannot be ours; then `venue_order_id` may be its id on the venue. The rest,
+    where given, must be the order's own.
     """
 
     kind: ClassVar[RequestKind] = RequestKind.ORDER_CANCEL_REQUEST
@@ -82,6 +83,7 @@ class CancelOrder(Request, frozen=True, tag=True, array_like=True, gc=False):
     instrument: InstrumentName = InstrumentName()
     side: str | None = None
     order_qty: Decimal | None = None
+    venue_order_id: str | None = None
 
 
 class MassCancel(Request, frozen=True, tag=True, array_like=True, gc=False):
@@ -101,7 +103,10 @@ class MassCancel(Request, frozen=True, tag=True, array_like=True, gc=False):
 
 
 class OrderStatus(Request, frozen=True, tag=True, array_like=True, gc=False):
-    """Order Status Request (H): one order, named by `order_id`, else by `orig_cl_ord_id` (its ClOrdID)."""
+    """Order Status Request (H): one order, named by `order_id`, else by `orig_cl_ord_id` (its ClOrdID).
+
+    `venue_order_id` is as in a CancelOrder.
+    """
 
     kind: ClassVar[RequestKind] = RequestKind.ORDER_STATUS_REQUEST
 
@@ -112,6 +117,7 @@ class OrderStatus(Request, frozen=True, tag=True, array_like=True, gc=False):
     instrument: InstrumentName = InstrumentName()
     side: str | None = None
     req_id: str | None = None
+    venue_order_id: str | None = None
 
 
 class MassStatus(Request, frozen=True, tag=True, array_like=True, gc=False):

@@ -27,7 +27,7 @@ from fixgw.core.events import (
     OutcomeUnknown,
     RequestRefused,
 )
-from fixgw.core.order import CancelRef, Order, OrdStatus
+from fixgw.core.order import NOBODY, CancelRef, Order, OrdStatus
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, Report
 from fixgw.core.requests import CancelOrder, Malformed, MassCancel, NewOrder, RequestKind
 from fixgw.core.state import MassCancelProgress, OmsState
@@ -122,7 +122,7 @@ def _accepted(
             progress.request,
             event.at,
             total_affected=len(ids),
-            affected=tuple((order_id, book[order_id].cl_ord_id) for order_id in listed),
+            affected=tuple(_listed(book.get(order_id), order_id) for order_id in listed),
         ),
     )
     for order_id in event.already_pending:
@@ -180,6 +180,13 @@ def _order_changed(
         progress = state.mass_cancels[ref.mass_cancel_id]
         if progress.left == 0:
             yield from _completed(state, progress, event)
+
+
+def _listed(order: Order | None, order_id: int, cl_ord_id: str | None = None) -> tuple[int | str, str | None]:
+    """An order as the report of a mass cancel lists it: OrderID and ClOrdID."""
+    if order is None:
+        return order_id, cl_ord_id
+    return order.shown_id if order.user_id == NOBODY else order_id, order.cl_ord_id
 
 
 def _unknown(event: OutcomeUnknown, order: Order, next_exec_id: NextId) -> Iterator[Told]:
@@ -248,6 +255,9 @@ def _completed(
             event.at,
             total_affected=progress.canceled,
             completed=True,
-            not_affected=tuple(progress.not_affected),
+            not_affected=tuple(
+                _listed(state.book.get(order_id), order_id, cl_ord_id)
+                for order_id, cl_ord_id in progress.not_affected
+            ),
         ),
     )

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from time import perf_counter_ns
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
@@ -58,6 +59,7 @@ from fixgw.engine.turn import (
     SessionCommand,
     SessionDoor,
 )
+from fixgw.engine.venue_asks import VenueAsk
 from fixgw.engine.venues import Venues
 from fixgw.journal.contract import Assigned, Journal, Loaded, Queued, SessionNumbers
 
@@ -94,7 +96,7 @@ class Desk:
         self._at = self._is_shared_until = now
         self._sandbox = Sandbox(loaded.sandbox)
         self.answers = Answers()
-        self._venues = Venues(self._sandbox, self.answers.put)
+        self.venues = Venues(self._sandbox, self.answers.put)
         self._changes = Changes(loaded.counters)
         self._record = Record(self._changes, log_requests)
         self._moved: dict[str, int] = {}  # the last inbound MsgSeqNum of each session that moved
@@ -155,7 +157,7 @@ class Desk:
         for state in self.states.values():
             for mass_cancel_id in state.mass_cancels:
                 if (waiting := waiting_mass_cancel(state, mass_cancel_id)) is not None:
-                    self._venues.read(state, mass_cancel_id, waiting[1], now)
+                    self.venues.read(state, mass_cancel_id, waiting[1], now)
         self._commit_and_send(door)
 
     def turn(
@@ -185,6 +187,17 @@ class Desk:
                 self._sessions.do(command.said, now, door)
             command.answer(refusal)
 
+    def serve_venues(self, tell: Callable[[VenueAsk], None], oms_ids: Iterable[int]) -> None:
+        """Have the process behind `tell` serve the venues of these OMSes."""
+        states = [self.states[oms_id] for oms_id in oms_ids if oms_id in self.states]
+        self.venues.serve(tell, [state for state in states if not state.oms.is_embedded])
+        self.answers.hand_out()
+
+    def gone(self, tell: Callable[[Any], None]) -> None:
+        """Nobody is behind `tell` any more."""
+        self.answers.forget(tell)
+        self.venues.forget(tell)
+
     def update(self, update: Update, reports_per_turn: int) -> None:
         """Work by other accounts, users, settings of sessions and limits from the next request on."""
         self.directory.take(update.accounts, update.users, update.sessions)
@@ -200,7 +213,7 @@ class Desk:
     def is_due(self, now: datetime) -> bool:
         """Whether an end of day, or a scheduled reset, has come (`now` is aware UTC)."""
         days_end = any(now >= state.next_day_end() for state in self.states.values())
-        return days_end or bool(self.epochs.due(now)) or self._venues.is_due(now)
+        return days_end or bool(self.epochs.due(now)) or self.venues.is_due(now)
 
     def keep_numbers(self, door: SessionDoor) -> None:
         """Commit the numbers of sessions that sent many messages of their own: heartbeats, answers to tests.
@@ -268,7 +281,7 @@ class Desk:
             if isinstance(request, NewOrder) and (over := self._above_rate(state, request)) is not None:
                 return refuse(request, over, self._at, "order-rate")
             decision = decide(state, request, self._at, self._changes.next_id)
-            if (away := self._venues.away(state, decision, self._at)) is not None:
+            if (away := self.venues.away(state, decision, self._at)) is not None:
                 return refuse(request, away, self._at, "venue-away")
             return decision
         except Exception:
@@ -292,7 +305,7 @@ class Desk:
             for reply in decision.replies:
                 self.outbox.put(request.session, reply)
         changes = [(event, *evolve(state, event)) for event in decision.events]
-        answers = self._venues.carry_out(state, decision, self._at)
+        answers = self.venues.carry_out(state, decision, self._at)
         ends = {answer.order_id for answer in answers}
 
         def shows_pending(session: str, order_id: int) -> bool:
@@ -400,7 +413,7 @@ class Desk:
         found = accept_mass_cancel(state, said.mass_cancel_id, self._at)
         if found is None:
             return not_found(f"no mass cancel {said.mass_cancel_id} waits", Subject.ORDER)
-        self._venues.was_read(said.mass_cancel_id)
+        self.venues.was_read(said.mass_cancel_id)
         if said.refused is not None:
             refusal = server_error(f"{said.refused}; nothing was sent to the venue", Failure.VENUE_AWAY)
             self._venue_changed(
@@ -412,7 +425,7 @@ class Desk:
         self._venue_changed(state, (accepted,), said, door)
         self.answers.taken_on(state, accepted, ())
         self.answers.mass_cancel_accepted(accepted)
-        self._venues.cancel(state, accepted.order_ids, selector)
+        self.venues.cancel(state, accepted.order_ids, selector)
         return None
 
     def _state_of(self, order_id: int) -> OmsState | None:
@@ -429,13 +442,13 @@ class Desk:
             state.book.forget(
                 self._at - self._limits.closed_for, self._limits.expire_per_turn, self._journal.settled
             )
-        for state, mass_cancel_id in self._venues.overdue(self._at):
+        for state, mass_cancel_id in self.venues.overdue(self._at):
             seconds = f"{state.oms.scope_timeout.total_seconds():g} s"
             why = f"the orders on the venue could not be read within {seconds}"
             self._scope_read(state, ScopeRead(state.oms.oms_id, mass_cancel_id, why), "clock")
         for _ in range(min(len(self._expiring), self._limits.expire_per_turn)):
             state, order_id = self._expiring.popleft()
-            expired = expire(state, order_id, self._at)
+            expired = expire(state, order_id, self._at) if state.oms.is_embedded else None
             if expired is not None:
                 self._applied(state, expired, *evolve(state, expired))
                 self._record.other("clock", "OrderExpired", state.oms.oms_id, (expired,), self._at)

@@ -14,6 +14,7 @@ from fixgw.engine.clock import Clock
 from fixgw.engine.desk import Desk
 from fixgw.engine.overview import Overview
 from fixgw.engine.turn import Answered, Ask, Command, Status, WatchOrders
+from fixgw.engine.venue_asks import ServeVenues, VenueHealth, VenueSaid
 from fixgw.fix.acceptor import Acceptor
 from fixgw.fix.application import die
 from fixgw.link import Answer, EdgeReply, LinkServer, Question, Reply, StatusReply, Told
@@ -105,6 +106,14 @@ class Loop:
             elif isinstance(said, WatchOrders):
                 self._desk.answers.watch(answer, said.accounts)
                 answer(Answered(said.number))
+            elif isinstance(said, VenueSaid):
+                commands.append(Command(said.said, _venue_answerer(said.number, answer)))
+            elif isinstance(said, ServeVenues):
+                self._desk.serve_venues(answer, said.oms_ids)
+                answer(Answered(said.number))
+            elif isinstance(said, VenueHealth):
+                self._desk.venues.health(said, self._clock.now())
+                answer(Answered(said.number))
             elif isinstance(said, Question):
                 questions.append((said, answer))
             else:
@@ -122,6 +131,10 @@ class Loop:
             self._desk.keep_numbers(self._acceptor)  # now that whatever QuickFIX has counted is decided
         has_more = self._link.flush()
         return is_due or has_more
+
+
+def _venue_answerer(number: int, tell: Callable[[Answered], None]) -> Callable[[Refusal | None], None]:
+    return lambda refusal: tell(Answered(number, refusal))
 
 
 def _answerer(reply: Callable[[Answer], None]) -> Callable[[Refusal | None], None]:

@@ -30,7 +30,7 @@ class Venues:
         self._put = put
         self._serving: dict[int, Tell] = {}
         self._health: dict[int, tuple[VenueHealth, datetime]] = {}
-        self._reading: dict[int, tuple[OmsState, datetime]] = {}  # mass cancels, and until when
+        self._reading: dict[int, tuple[OmsState, ReadScope, datetime]] = {}  # mass cancels, and until when
 
     def serve(self, tell: Tell, states: Iterable[OmsState]) -> None:
         """Have `tell` serve the venues of these OMSes, and begin with what is believed of them."""
@@ -42,6 +42,9 @@ class Venues:
             for start in range(0, max(len(orders), 1), BELIEVED_MAX):
                 part = tuple(orders[start : start + BELIEVED_MAX])
                 self._put(tell, Believed(oms_id, part, last=start + BELIEVED_MAX >= len(orders)))
+            for reading, ask, _ in self._reading.values():
+                if reading is state:
+                    self._put(tell, ask)
 
     def forget(self, tell: Tell) -> None:
         """The process behind `tell` is gone, and with it the venues that it served."""
@@ -101,8 +104,9 @@ class Venues:
 
     def read(self, state: OmsState, mass_cancel_id: int, selector: CancelSelector, now: datetime) -> None:
         """Have the venue say which orders it has within `selector`, in time."""
-        self._reading[mass_cancel_id] = state, now + state.oms.scope_timeout
-        self._ask(state, ReadScope(mass_cancel_id, selector))
+        ask = ReadScope(mass_cancel_id, selector)
+        self._reading[mass_cancel_id] = state, ask, now + state.oms.scope_timeout
+        self._ask(state, ask)
 
     def was_read(self, mass_cancel_id: int) -> None:
         """What a mass cancel reaches is known, or is waited for no longer."""
@@ -110,13 +114,13 @@ class Venues:
 
     def overdue(self, now: datetime) -> Iterator[tuple[OmsState, int]]:
         """The mass cancels whose scope was not read in time."""
-        for mass_cancel_id, (state, until) in list(self._reading.items()):
+        for mass_cancel_id, (state, _, until) in list(self._reading.items()):
             if now >= until:
                 yield state, mass_cancel_id
 
     def is_due(self, now: datetime) -> bool:
         """Whether there is one."""
-        return any(now >= until for _, until in self._reading.values())
+        return any(now >= until for _, _, until in self._reading.values())
 
     def _ask(self, state: OmsState, ask: VenueAsk) -> None:
         """Ask whoever serves the venue; without one it is found again when there is one."""

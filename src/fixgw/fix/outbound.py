@@ -169,7 +169,7 @@ class Outbound:
 
     def _state(self, order: Order) -> str:
         return (
-            f"37={order.order_id}\x0139={_status(order)}\x01151={_number(order.leaves_qty)}\x01"
+            f"37={order.shown_id}\x0139={_status(order)}\x01151={_number(order.leaves_qty)}\x01"
             f"14={_number(order.cum_qty)}\x016={_avg_px(order)}\x01{self._of_order(order)}"
         )
 
@@ -183,6 +183,8 @@ class Outbound:
         said = "" if report.text is None else f"58={text(report.text)}\x01"
         if report.exec_type is ExecType.RESTATED:
             said += "378=99\x01"
+        elif report.exec_type is ExecType.REJECTED:
+            said += "103=99\x01"
         return (
             f"35=8\x01{ids}17={report.exec_id}\x01150={report.exec_type}\x01"
             f"{self._state(report.order)}{last}60={_time(report.at)}\x01{said}"
@@ -247,7 +249,7 @@ class Outbound:
     def _cancel_reject(self, report: CancelReject, session: Session) -> tuple[str, bool]:
         order, refusal = report.order, report.refusal
         fields = [
-            f"35=9\x0137={order.order_id if order else 'NONE'}\x0111={report.cl_ord_id}",
+            f"35=9\x0137={order.shown_id if order else 'NONE'}\x0111={report.cl_ord_id}",
             f"41={report.orig_cl_ord_id or 'NONE'}\x0139={_status(order)}\x01434=1",
             f"102={cxl_rej_reason(refusal)}\x0160={_time(report.at)}\x0158={text(refusal.text)}",
         ]
@@ -317,7 +319,11 @@ class Outbound:
 
 
 def _add_group(
-    fields: list[str], orders: tuple[tuple[int, str | None], ...], count_tag: int, id_tag: int, order_tag: int
+    fields: list[str],
+    orders: tuple[tuple[int | str, str | None], ...],
+    count_tag: int,
+    id_tag: int,
+    order_tag: int,
 ) -> bool:
     if orders:
         fields.append(f"{count_tag}={len(orders)}")

@@ -226,7 +226,7 @@ def _ids_of_event(event: Event | None) -> Container[int | None]:
             return (event.order_id,)
 
 
-def _ids_of_report(report: Report) -> Container[int | None]:
+def _ids_of_report(report: Report) -> Container[int | str | None]:
     """The ids of the orders that a report is about."""
     match report:
         case MassCancelReport():

@@ -1,0 +1,312 @@
+"""The desk and a venue outside this process: what is asked of it, and what its words lead to."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from fixgw.core.directory import Directory, OmsName
+from fixgw.core.errors import ErrorCode, Failure, Refusal
+from fixgw.core.order import OrdStatus, OrdType, Side, TimeInForce
+from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, Report
+from fixgw.core.requests import (
+    MassCancel,
+    OrderAnswer,
+    ScopeRead,
+    Unknown,
+    VenueDetails,
+    VenueOrder,
+    VenueRequest,
+    VenueStatus,
+)
+from fixgw.core.scope import Scope, ScopeType
+from fixgw.engine.turn import Answered, Ask, Command, Happened, Limits
+from fixgw.engine.venue_asks import Believed, CancelOrders, PlaceOrder, ReadScope, VenueAsk, VenueHealth
+from tests.test_desk import NOW, Bench
+from tests.wire import cancel, mass, order
+
+OPEN = VenueStatus.OPEN
+
+
+class VenueBench(Bench):
+    """A desk whose OMS 1 is on a venue outside, which is up, and of which we keep what it is asked."""
+
+    def __init__(self, directory: Path) -> None:
+        self.asked: list[VenueAsk] = []
+        self.told: list[Answered | Happened] = []
+        super().__init__(directory, Limits())
+
+    def restart(self, now: datetime = NOW) -> None:
+        """A new desk, whose venue is served and up."""
+        outside = self.directory.omses[1]
+        values = {**{name: getattr(outside, name) for name in outside.__struct_fields__}, "venue": "outside"}
+        self.directory = Directory(
+            [type(outside)(**values)],
+            self.directory.instruments.values(),
+            self.directory.accounts.values(),
+            self.directory.users.values(),
+            self.directory.sessions.values(),
+        )
+        super().restart(now)
+        self.desk.resume(self.door, now)
+        self.desk.serve_venues(self.asked.append, [1])
+        self.up()
+
+    def up(self, *, is_up: bool = True) -> None:
+        """How the venue is."""
+        self.desk.venues.health(VenueHealth(1, 1, is_up=is_up, why="" if is_up else "no connection"), NOW)
+
+    def hear(self, said: VenueRequest, now: datetime = NOW) -> list[Report]:
+        """The venue says something; what is told in that turn."""
+        refused: list[Refusal | None] = []
+        self.desk.turn(self.door, [], [Command(said, refused.append)], now)
+        assert refused == [None]
+        return self.door.take()
+
+    def take(self) -> list[VenueAsk]:
+        """What the venue was asked since the last call."""
+        taken, self.asked[:] = list(self.asked), []
+        return taken
+
+    def resting(self, cl_ord_id: str, number: int) -> None:
+        """An order that the venue has confirmed, under the id `v` and its number."""
+        self.ask("D", order(cl_ord_id))
+        self.hear(stands(number))
+        self.take()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[VenueBench]:
+    """A desk on a journal of its own."""
+    made = VenueBench(tmp_path)
+    made.take()
+    yield made
+    made.journal.close()
+
+
+def stands(
+    number: int, status: VenueStatus = OPEN, cum_qty: int = 0, avg_px: str = "100", **more: object
+) -> VenueOrder:
+    """The venue's word on one of our orders."""
+    filled = Decimal(cum_qty), Decimal(avg_px)
+    return VenueOrder(1, number, f"v{number}", status, *filled, **more)  # type: ignore[arg-type]
+
+
+def learned(name: str, status: VenueStatus = OPEN, account_id: int = 14) -> VenueOrder:
+    """The venue's word on an order that was entered there."""
+    details = VenueDetails(
+        account_id, 25, Side.SELL, OrdType.LIMIT, TimeInForce.GOOD_TILL_CANCEL, Decimal(3), Decimal(9)
+    )
+    return VenueOrder(1, 0, name, status, details=details)
+
+
+def shown(reports: list[Report]) -> list[str]:
+    """Each report in a few words."""
+    found = []
+    for report in reports:
+        match report:
+            case Execution():
+                ids = f"11={report.cl_ord_id} 41={report.orig_cl_ord_id}"
+                found.append(f"8 150={report.exec_type} 39={report.order.status} {ids}")
+            case CancelReject():
+                status = None if report.order is None else report.order.status
+                found.append(f"9 39={status} 11={report.cl_ord_id} 41={report.orig_cl_ord_id}")
+            case MassCancelReport():
+                refused = "" if report.refusal is None else f" {int(report.refusal.code)}"
+                found.append(f"r 533={report.total_affected}{refused}")
+            case _:
+                found.append(type(report).__name__)
+    return found
+
+
+def test_an_order_is_pending_until_its_venue_confirms_it(bench: VenueBench) -> None:
+    """8 with 150=A, then 150=0; the venue is asked once, after the commit."""
+    assert shown(bench.ask("D", order("a1"))) == ["8 150=A 39=A 11=a1 41=None"]
+    [place] = bench.take()
+    assert isinstance(place, PlaceOrder)
+    assert place.order.order_id == 1
+    assert shown(bench.hear(stands(1))) == ["8 150=0 39=0 11=a1 41=None"]
+    assert bench.hear(stands(1)) == []
+    assert bench.take() == []
+
+
+def test_a_venue_that_rejects_an_order_gives_its_reason(bench: VenueBench) -> None:
+    """8 with 150=8 and the venue's words; a cancel of it that was pending is too late."""
+    bench.ask("D", order("a1"))
+    [report] = bench.hear(stands(1, VenueStatus.REJECTED, text="no money"))
+    assert isinstance(report, Execution)
+    assert (report.exec_type, report.order.status) == (ExecType.REJECTED, OrdStatus.REJECTED)
+    assert "no money" in (report.text or "")
+    bench.ask("D", order("a2"))
+    assert shown(bench.ask("F", cancel("c1", "a2"))) == ["8 150=6 39=6 11=c1 41=a2"]
+    told = shown(bench.hear(stands(2, VenueStatus.REJECTED)))
+    assert told == ["8 150=8 39=8 11=a2 41=None", "9 39=8 11=c1 41=a2"]
+
+
+def test_a_cancel_ends_when_the_venue_confirms_it(bench: VenueBench) -> None:
+    """Accepted is not canceled: 150=6 at once, 150=4 when the venue says so."""
+    bench.resting("a1", 1)
+    assert shown(bench.ask("F", cancel("c1", "a1"))) == ["8 150=6 39=6 11=c1 41=a1"]
+    [asked] = bench.take()
+    assert isinstance(asked, CancelOrders)
+    assert [(made.order_id, made.venue_order_id) for made in asked.orders] == [(1, "v1")]
+    assert bench.hear(stands(1)) == []  # said before the venue had seen the cancel
+    assert shown(bench.hear(stands(1, VenueStatus.CANCELED))) == ["8 150=4 39=4 11=c1 41=a1"]
+    assert bench.hear(stands(1)) == []
+    assert bench.hear(stands(1, VenueStatus.CANCELED)) == []
+
+
+def test_fills_that_overtake_a_cancel_are_told_as_fills(bench: VenueBench) -> None:
+    """What was filled in all is what counts: twice or late changes nothing; then 9 with 39=2."""
+    bench.resting("a1", 1)
+    bench.ask("F", cancel("c1", "a1"))
+    [fill] = bench.hear(stands(1, OPEN, 4, "100"))
+    assert isinstance(fill, Execution)
+    assert (fill.exec_type, fill.last_qty, fill.last_px) == (ExecType.TRADE, Decimal(4), Decimal(100))
+    assert bench.hear(stands(1, OPEN, 4, "100")) == []
+    assert bench.hear(stands(1, OPEN, 2, "100")) == []
+    fill, reject = bench.hear(stands(1, VenueStatus.FILLED, 10, "103"))
+    assert isinstance(fill, Execution)
+    assert (fill.last_qty, fill.last_px, fill.order.avg_px) == (Decimal(6), Decimal(105), Decimal(103))
+    assert isinstance(reject, CancelReject)
+    assert reject.refusal.failure is Failure.TOO_LATE
+
+
+def test_a_refused_cancel_leaves_the_order_as_it_was(bench: VenueBench) -> None:
+    """9 with the venue's reason; an order that was not confirmed yet is pending new again."""
+    bench.ask("D", order("a1"))
+    bench.ask("F", cancel("c1", "a1"))
+    assert shown(bench.hear(OrderAnswer(1, "unknown order"))) == ["9 39=A 11=c1 41=a1"]
+    assert shown(bench.hear(stands(1))) == ["8 150=0 39=0 11=a1 41=None"]
+
+
+def test_an_unknown_outcome_is_said_and_changes_nothing(bench: VenueBench) -> None:
+    """The order stays pending; the client is told at once, with a clear Text."""
+    bench.ask("D", order("a1"))
+    [report] = bench.hear(Unknown(1, "no answer within 5 s"))
+    assert shown([report]) == ["8 150=A 39=A 11=a1 41=None"]
+    assert isinstance(report, Execution)
+    assert report.text == "no answer within 5 s"
+    bench.hear(stands(1))
+    bench.ask("F", cancel("c1", "a1"))
+    [report] = bench.hear(Unknown(1, "connection lost"))
+    assert shown([report]) == ["8 150=6 39=6 11=c1 41=a1"]
+    assert shown(bench.hear(stands(1, VenueStatus.CANCELED))) == ["8 150=4 39=4 11=c1 41=a1"]
+
+
+def test_a_mass_cancel_waits_until_its_orders_are_read(bench: VenueBench) -> None:
+    """The set is fixed first, then r with 533, then the venue is asked; what is learned is in it."""
+    bench.resting("a1", 1)
+    assert bench.ask("q", (*mass("q1"), (1, 14))) == []
+    [read] = bench.take()
+    assert isinstance(read, ReadScope)
+    assert read.selector.account_id == 14
+    assert bench.hear(learned("X-9")) == []
+    told = bench.hear(ScopeRead(1, read.mass_cancel_id))
+    assert shown(told)[0] == "r 533=2"
+    [report] = [report for report in told if isinstance(report, MassCancelReport)]
+    assert report.affected == ((1, "a1"), ("X-9", None))
+    [asked] = bench.take()
+    assert isinstance(asked, CancelOrders)
+    assert asked.selector == read.selector
+    assert [made.venue_order_id for made in asked.orders] == ["v1", "X-9"]
+    assert shown(bench.hear(stands(1, VenueStatus.CANCELED))) == ["8 150=4 39=4 11=q1 41=a1"]
+    [last] = bench.hear(learned("X-9", VenueStatus.CANCELED))
+    assert isinstance(last, Execution)
+    assert (last.cl_ord_id, last.orig_cl_ord_id, last.order.shown_id) == ("q1", "NONE", "X-9")
+    assert not bench.desk.states[1].mass_cancels
+
+
+def test_a_scope_that_cannot_be_read_in_time_is_refused_and_nothing_is_sent(bench: VenueBench) -> None:
+    """r with 102; the id is used up; what comes later is for nobody."""
+    bench.resting("a1", 1)
+    bench.ask("q", mass("q1"))
+    [read] = bench.take()
+    assert isinstance(read, ReadScope)
+    later = NOW + timedelta(seconds=5)
+    assert bench.desk.is_due(later)
+    bench.desk.turn(bench.door, [], [], later)
+    assert shown(bench.door.take()) == ["r 533=0 102"]
+    assert bench.take() == []
+    refused: list[Refusal | None] = []
+    bench.desk.turn(bench.door, [], [Command(ScopeRead(1, read.mass_cancel_id), refused.append)], later)
+    assert refused[0] is not None
+    assert bench.door.take() == []
+    assert bench.desk.states[1].book[1].status is OrdStatus.NEW
+    assert not bench.desk.is_due(later)
+    [report] = bench.ask("q", mass("q1"), now=later)
+    assert isinstance(report, MassCancelReport)
+    assert report.refusal is not None
+    assert report.refusal.failure is Failure.DUPLICATE_CL_ORD_ID
+
+
+def test_orders_that_were_entered_on_the_venue_are_canceled_by_their_id_there(bench: VenueBench) -> None:
+    """By those whose account they are in; they have no ClOrdID; whose they are nobody knows."""
+    bench.hear(learned("777"))
+    bench.hear(learned("888", account_id=16))
+    wanted = cancel("c1", "NONE", (37, "777"), side="2", qty=3)
+    assert shown(bench.ask("F", wanted)) == ["8 150=6 39=6 11=c1 41=NONE"]
+    foreign = cancel("c2", "NONE", (37, "888"), side="2", qty=3)
+    assert shown(bench.ask("F", foreign)) == ["9 39=None 11=c2 41=None"]
+    ours = cancel(
+        "c3", "NONE", (37, "1"), side="2", qty=3
+    )  # our number of it names nothing
+    assert shown(bench.ask("F", ours)) == ["9 39=None 11=c3 41=None"]
+    assert shown(bench.ask("q", (*mass("q1"), (1, 16)))) == ["r 533=0 20"]
+
+
+def test_a_restart_asks_what_became_of_everything(bench: VenueBench) -> None:
+    """Nothing is sent again; a mass cancel that waits for its orders is read again."""
+    bench.resting("a1", 1)
+    bench.ask("D", order("a2"))
+    bench.ask("F", cancel("c1", "a1"))
+    bench.ask("q", mass("q1"))
+    bench.take()
+    bench.restart()
+    believed, read = bench.take()
+    assert isinstance(believed, Believed)
+    assert isinstance(read, ReadScope)
+    assert [(made.order_id, made.status) for made in believed.orders] == [
+        (1, OrdStatus.PENDING_CANCEL),
+        (2, OrdStatus.PENDING_NEW),
+    ]
+    assert shown(bench.hear(stands(1, VenueStatus.CANCELED))) == ["8 150=4 39=4 11=c1 41=a1"]
+    assert shown(bench.hear(ScopeRead(1, read.mass_cancel_id)))[0] == "r 533=1"
+
+
+def test_a_venue_that_is_down_is_said(bench: VenueBench) -> None:
+    """102 and nothing is sent, unless the OMS waits for it: then a cancel is taken, an order never."""
+    bench.resting("a1", 1)
+    bench.up(is_up=False)
+    [report] = bench.ask("F", cancel("c1", "a1"))
+    assert isinstance(report, CancelReject)
+    assert report.refusal.code is ErrorCode.SERVER_ERROR
+    assert "no connection" in report.refusal.detail
+    [refused] = bench.ask("D", order("a2"))
+    assert isinstance(refused, OrderRefused)
+    assert bench.take() == []
+    bench.up()
+    assert shown(bench.ask("F", cancel("c2", "a1"))) == ["8 150=6 39=6 11=c2 41=a1"]
+    bench.desk.gone(bench.asked.append)
+
+
+def test_an_api_client_is_answered_when_its_mass_cancel_has_its_orders(bench: VenueBench) -> None:
+    """Its answer waits for the scope as r does."""
+    bench.resting("a1", 1)
+    request = MassCancel(user_id=37, oms=OmsName(1), scope=Scope(ScopeType.ALL), owner_id=37)
+    bench.desk.turn(bench.door, [], [], NOW, [(Ask(7, "alphapoint", request), bench.told.append)])
+    assert bench.told == []
+    [read] = bench.take()
+    assert isinstance(read, ReadScope)
+    bench.hear(ScopeRead(1, read.mass_cancel_id))
+    assert bench.told == [Answered(7, pending=(1,))]
+    bench.desk.turn(bench.door, [], [], NOW, [(Ask(8, "alphapoint", request), bench.told.append)])
+    [_, read] = bench.take()
+    assert isinstance(read, ReadScope)
+    bench.hear(ScopeRead(1, read.mass_cancel_id, "no connection"))
+    answered = bench.told[-1]
+    assert isinstance(answered, Answered)
+    assert answered.refusal is not None
+    assert answered.refusal.code is ErrorCode.SERVER_ERROR
