@@ -21,7 +21,8 @@ from fixgw.core.reports import (
 )
 from fixgw.core.requests import ClientRequest
 from fixgw.engine import desk as desk_module
-from fixgw.engine.desk import SHARED_FOR, SHARED_REPORTS, Desk
+from fixgw.engine.delivery import SHARED_FOR, SHARED_REPORTS
+from fixgw.engine.desk import Desk
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Arrival, Command, Limits, Line
 from fixgw.fix import dictionary

@@ -250,9 +250,7 @@ def test_orders_that_were_entered_on_the_venue_are_canceled_by_their_id_there(be
     assert shown(bench.ask("F", wanted)) == ["8 150=6 39=6 11=c1 41=NONE"]
     foreign = cancel("c2", "NONE", (37, "888"), side="2", qty=3)
     assert shown(bench.ask("F", foreign)) == ["9 39=None 11=c2 41=None"]
-    ours = cancel(
-        "c3", "NONE", (37, "1"), side="2", qty=3
-    )  # our number of it names nothing
+    ours = cancel("c3", "NONE", (37, "1"), side="2", qty=3)  # our number of it names nothing
     assert shown(bench.ask("F", ours)) == ["9 39=None 11=c3 41=None"]
     assert shown(bench.ask("q", (*mass("q1"), (1, 16)))) == ["r 533=0 20"]
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import perf_counter_ns
 from typing import Any
 
@@ -23,7 +23,6 @@ from fixgw.core.oms import (
     waiting_mass_cancel,
 )
 from fixgw.core.order import Order
-from fixgw.core.reports import Again, Outgoing
 from fixgw.core.requests import (
     ApiRequest,
     ClientRequest,
@@ -38,7 +37,8 @@ from fixgw.core.update import Update
 from fixgw.core.venue import decide_venue
 from fixgw.engine.answers import Answers, Tell, answered
 from fixgw.engine.changes import Changes, Told, requester_of
-from fixgw.engine.epochs import Epochs, assign
+from fixgw.engine.delivery import Delivery
+from fixgw.engine.epochs import Epochs
 from fixgw.engine.outbox import Outbox
 from fixgw.engine.rate import Rates
 from fixgw.engine.recall import Recall
@@ -61,12 +61,10 @@ from fixgw.engine.turn import (
 )
 from fixgw.engine.venue_asks import VenueAsk
 from fixgw.engine.venues import Venues
-from fixgw.journal.contract import Assigned, Journal, Loaded, Queued, SessionNumbers
+from fixgw.journal.contract import Journal, Loaded, SessionNumbers
 
 log = structlog.get_logger("fixgw.desk")
 
-SHARED_REPORTS = 20  # in a turn between whose reports others are answered: about a millisecond
-SHARED_FOR = timedelta(milliseconds=100)  # after the last of them asked
 UNCOMMITTED_MAX = 250  # a quarter of what a recovery goes further than the journal when a store is lost
 
 
@@ -93,17 +91,25 @@ class Desk:
         self.directory = directory
         self._journal = journal
         self._limits = limits
-        self._at = self._is_shared_until = now
+        self._at = now
         self._sandbox = Sandbox(loaded.sandbox)
         self.answers = Answers()
         self.venues = Venues(self._sandbox, self.answers.put)
         self._changes = Changes(loaded.counters)
         self._record = Record(self._changes, log_requests)
-        self._moved: dict[str, int] = {}  # the last inbound MsgSeqNum of each session that moved
-        self._asking: set[str] = set()  # the sessions that a request of this turn came from
         self._expiring: deque[tuple[OmsState, int]] = deque()
         self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
         self._recall = Recall(journal, self.outbox)
+        self._delivery = Delivery(
+            directory,
+            journal,
+            self._changes,
+            self.outbox,
+            self.answers,
+            self._record,
+            self._sandbox,
+            now,
+        )
         self._rates = Rates()
         schedule = {
             session.name: session.reset_at
@@ -150,7 +156,7 @@ class Desk:
         that cannot be written is to be noticed before the port opens. Raises JournalError.
         """
         self._at = now
-        self._moved = self._last_in()
+        self._delivery.moved = self._last_in()
         embedded = [state for state in self.states.values() if state.oms.is_embedded]
         for answer in self._sandbox.cancel(pending_cancels(embedded)):
             self._venue_said(answer, "restart")
@@ -158,7 +164,7 @@ class Desk:
             for mass_cancel_id in state.mass_cancels:
                 if (waiting := waiting_mass_cancel(state, mass_cancel_id)) is not None:
                     self.venues.read(state, mass_cancel_id, waiting[1], now)
-        self._commit_and_send(door)
+        self._end_turn(door)
 
     def turn(
         self,
@@ -179,7 +185,7 @@ class Desk:
         for ask, answer in asked:
             self._ask(ask, answer)
         answers = [(command, self._command(command.said)) for command in commands]
-        self._commit_and_send(door)
+        self._end_turn(door)
         for session in self.epochs.due(now):
             self._sessions.reset(session, now, door, "schedule")
         for command, refusal in answers:
@@ -223,14 +229,17 @@ class Desk:
         for name in self.directory.sessions:
             numbers = self.outbox.of(name)
             if door.numbers(name)[1] - numbers.next_out >= UNCOMMITTED_MAX:
-                self._moved.setdefault(name, numbers.last_in)
-        if self._moved:
-            self._commit_and_send(door)
+                self._delivery.moved.setdefault(name, numbers.last_in)
+        if self._delivery.moved:
+            self._end_turn(door)
 
     def close(self, door: SessionDoor) -> None:
         """Commit the last numbers of every session, and that this was a clean stop. Raises JournalError."""
-        self._moved = self._last_in()
-        self._commit_and_send(door, clean_stop=True)
+        self._delivery.moved = self._last_in()
+        self._end_turn(door, clean_stop=True)
+
+    def _end_turn(self, door: SessionDoor, *, clean_stop: bool = False) -> None:
+        self._delivery.end_turn(door, self._at, self._limits.reports_per_turn, clean_stop=clean_stop)
 
     def _last_in(self) -> dict[str, int]:
         return {session: self.outbox.of(session).last_in for session in self.directory.sessions}
@@ -238,14 +247,14 @@ class Desk:
     def _take(self, arrival: Arrival) -> None:
         session = arrival.session
         numbers = self.outbox.of(session)
-        last_in = self._moved.get(session, numbers.last_in)
+        last_in = self._delivery.moved.get(session, numbers.last_in)
         if arrival.epoch == numbers.epoch:
             if arrival.msg_seq_num <= last_in:
                 self._record.line("seen before", self._at, session=session, msg_seq_num=arrival.msg_seq_num)
                 return
             last_in = arrival.msg_seq_num
-        self._moved[session] = last_in
-        self._asking.add(session)
+        self._delivery.moved[session] = last_in
+        self._delivery.asking.add(session)
         started = perf_counter_ns()
         request = arrival.request
         state = self._state_for(request, self.directory.sessions[session].oms_id)
@@ -452,53 +461,3 @@ class Desk:
             if expired is not None:
                 self._applied(state, expired, *evolve(state, expired))
                 self._record.other("clock", "OrderExpired", state.oms.oms_id, (expired,), self._at)
-
-    def _reports_now(self) -> int:
-        """How many reports this turn may send: few while others ask for answers between them."""
-        if self.outbox.keeps_waiting(self._asking):
-            self._is_shared_until = self._at + SHARED_FOR
-        self._asking.clear()
-        most = self._limits.reports_per_turn
-        return min(most, SHARED_REPORTS) if self._at < self._is_shared_until else most
-
-    def _commit_and_send(self, door: SessionDoor, *, clean_stop: bool = False) -> None:
-        new = self.outbox.take_new()
-        shares = self.outbox.share(self._reports_now())
-        queued, assigned, sessions = [], [], []
-        for session in dict.fromkeys((*shares, *new, *self._moved)):  # those with few reports first
-            old, reports, count = self.outbox.of(session), new.get(session, []), shares.get(session, 0)
-            next_in, next_out = old.next_in, old.next_out
-            if session in self.directory.sessions:
-                next_in, next_out = door.numbers(session)
-            if reports:
-                queued.append(Queued(session, old.queued, reports))
-            numbers = replace(
-                old,
-                next_in=next_in,
-                next_out=next_out + count,
-                last_in=self._moved.get(session, old.last_in),
-                queued=old.queued + len(reports),
-            )
-            if count:
-                block, numbers = assign(numbers, next_out, count, is_away=door.is_away(session))
-                assigned.append(block)
-            self.outbox.keep(numbers)
-            sessions.append(numbers)
-        batch = self._changes.take(self._at)
-        if sessions or batch.entries or self._sandbox.changed or clean_stop:
-            batch.queued, batch.assigned, batch.clean_stop = queued, assigned, clean_stop
-            batch.sessions = sessions
-            batch.sandbox = self._sandbox.state if self._sandbox.changed else None
-            self._journal.commit(batch)
-        self._moved.clear()
-        self._sandbox.changed = False
-        self.answers.hand_out()
-        for block in assigned:
-            door.send(block.session, self._reports(block), block.first_seq_num)
-        self._record.write()
-
-    def _reports(self, block: Assigned) -> Sequence[Outgoing]:
-        if not block.again:
-            return self.outbox.take(block.session, block.count)
-        kept = self._journal.reports(block.session, block.position, block.count)
-        return [Again(report) for report in kept]
