@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from fixgw.config_checks import problems_between, secret_problems
@@ -33,6 +34,7 @@ from fixgw.config_tables import (
     Table,
     TlsTable,
     UserTable,
+    VenueTable,
     WireTable,
 )
 from fixgw.core.directory import Account, Directory, Instrument, Oms, Session, User
@@ -69,6 +71,7 @@ class Config(Table):
     session: tuple[SessionTable, ...]
     dialect: tuple[DialectTable, ...]
     api_user: tuple[ApiUserTable, ...]
+    venue: tuple[VenueTable, ...]
 
     @property
     def data(self) -> Path:
@@ -88,7 +91,7 @@ class Config(Table):
     def directory(self) -> Directory:
         """The reference data as the core reads it."""
         return Directory(
-            [Oms(oms.id, oms.name, oms.cancel_scope, oms.day_end) for oms in self.oms],
+            [self._oms(row) for row in self.oms],
             [
                 Instrument(
                     row.id,
@@ -130,6 +133,14 @@ class Config(Table):
                 for row in self.session
             ],
         )
+
+    def _oms(self, row: OmsTable) -> Oms:
+        venue = next((venue for venue in self.venue if venue.name == row.venue), None)
+        oms = Oms(row.id, row.name, row.cancel_scope, row.day_end)
+        if venue is None:
+            return oms
+        seconds, waits = timedelta(seconds=venue.scope_seconds), venue.when_away == "wait"
+        return replace(oms, venue=venue.name, scope_timeout=seconds, waits_for_venue=waits)
 
     def credentials(self) -> dict[str, tuple[str, str]]:
         """Username(553) and password hash of each session, by its name."""

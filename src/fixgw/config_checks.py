@@ -19,7 +19,9 @@ from fixgw.config_tables import (
     Table,
     TlsTable,
     UserTable,
+    VenueTable,
 )
+from fixgw.config_venues import venue_problems
 from fixgw.fix import settings as fix_settings
 from fixgw.fix.settings import WATCH_SESSION
 from fixgw.passwords import hash_problem, is_right
@@ -44,6 +46,13 @@ def problems_between(path: Path, tables: Tables, lists: Lists) -> Iterator[str]:
     A table that could not be read is None, and is not looked at.
     """
     yield from _cross_check(lists)
+    yield from venue_problems(
+        path,
+        [row for row in lists["venue"] if isinstance(row, VenueTable)],
+        [row for row in lists["oms"] if isinstance(row, OmsTable)],
+        [row for row in lists["account"] if isinstance(row, AccountTable)],
+        [row for row in lists["instrument"] if isinstance(row, InstrumentTable)],
+    )
     sessions = [row for row in lists["session"] if isinstance(row, SessionTable)]
     dialects = [row for row in lists["dialect"] if isinstance(row, DialectTable)]
     fix, edge, tls, api = tables["fix"], tables["edge"], tables["tls"], tables["api"]
@@ -104,6 +113,7 @@ def _cross_check(lists: Lists) -> Iterator[str]:
         ("account", "id"),
         ("instrument", "id"),
         ("user", "id"),
+        ("venue", "name"),
     ):
         yield from _twice(name, [str(getattr(row, key)) for row in lists[name]], key)
     for key in ("comp_id", "username"):

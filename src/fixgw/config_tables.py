@@ -176,7 +176,7 @@ class OmsTable(Table):
 
     id: Id
     name: Word
-    venue: Literal["sandbox"] = "sandbox"
+    venue: Word = "sandbox"
     cancel_scope: CancelScope = CancelScope.ACCOUNT
     day_end: time = time(0, 0)
 
@@ -209,6 +209,39 @@ class UserTable(Table):
     accounts: tuple[Id, ...] = ()
     permissions: tuple[Permission, ...] = ()
     default_account: Id | None = None
+
+
+class VenueTable(Table):
+    """[[venue]]: a venue outside this gateway, and how it is asked.
+
+    A secret may be in a file or in the environment, as in [[api_user]]. `accounts` and `instruments` give the
+    venue's own names for ours: by account, and by symbol. `requests_per_second` and `requests_at_once` bound
+    what is asked of it, `request_seconds` is how long one answer is waited for. What becomes of a cancel is
+    asked after `confirm_seconds` when the venue has not said it; its orders are read again each
+    `poll_seconds`, and before a mass cancel within `scope_seconds`.
+    """
+
+    name: Word
+    kind: Literal["alphapoint", "coinapi_ems", "openalgo"]
+    url: Annotated[str, Field(pattern=r"^https?://[^/?#]+(/[^?#]*)?$")]
+    ws_url: Annotated[str, Field(pattern=r"^(wss?://[^/?#]+(/[^?#]*)?)?$")] = ""
+    oms: Annotated[str, Field(max_length=64)] = ""
+    username: Annotated[str, Field(max_length=64)] = ""
+    password: SecretStr = SecretStr("")
+    user_id: Annotated[str, Field(max_length=20)] = ""
+    api_key: SecretStr = SecretStr("")
+    api_secret: SecretStr = SecretStr("")
+    mode: Literal["live", "analyze"] = "live"
+    accounts: Annotated[dict[Id, Word], Field(min_length=1)]
+    instruments: Annotated[dict[Word, Word], Field(min_length=1)]
+    requests_per_second: Annotated[int, Field(ge=1, le=10_000)] = 10
+    requests_at_once: Annotated[int, Field(ge=1, le=256)] = 8
+    request_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    confirm_seconds: Annotated[int, Field(ge=1, le=60)] = 2
+    poll_seconds: Annotated[int, Field(ge=1, le=3_600)] = 5
+    scope_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    when_away: Literal["answer", "wait"] = "answer"
+    cancel_first: Literal["oldest", "largest"] = "oldest"
 
 
 class DialectTable(Table):
@@ -287,5 +320,6 @@ LISTS: dict[str, type[Table]] = {
     "session": SessionTable,
     "dialect": DialectTable,
     "api_user": ApiUserTable,
+    "venue": VenueTable,
 }
-MAY_BE_EMPTY = {"dialect", "api_user"}
+MAY_BE_EMPTY = {"dialect", "api_user", "venue"}
