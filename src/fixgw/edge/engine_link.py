@@ -7,9 +7,11 @@ from pathlib import Path
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
-from fixgw.core.requests import ApiRequest
+from fixgw.core.requests import ApiRequest, VenueRequest
 from fixgw.engine.turn import Answered, Ask, Happened, WatchOrders
+from fixgw.engine.venue_asks import ServeVenues, VenueAsk, VenueHealth, VenueSaid
 from fixgw.link import LENGTH, SOCKET_NAME, Asked, decode_told, frame
 
 log = structlog.get_logger("fixgw.edge")
@@ -46,7 +48,7 @@ class Watch:
 class _Connection(asyncio.Protocol):
     """One connection to the engine, from its beginning to its end."""
 
-    def __init__(self, told: Callable[[Answered | Happened], None]) -> None:
+    def __init__(self, told: Callable[[Answered | Happened | VenueAsk], None]) -> None:
         self.ended = asyncio.get_running_loop().create_future()
         self._told = told
         self._received = bytearray()
@@ -104,10 +106,19 @@ class _Connection(asyncio.Protocol):
 class EngineLink:
     """Speaks to the engine that runs on the directory `data`; connects again whenever the link is lost.
 
-    `answer_seconds` is how long an answer is waited for. All methods are for the thread of one event loop.
+    `answer_seconds` is how long an answer is waited for. `came` is called whenever there is an engine to ask,
+    and `asked` with what an engine wants of the venues. All methods are for the thread of one event loop.
     """
 
-    def __init__(self, data: Path, answer_seconds: float) -> None:
+    def __init__(
+        self,
+        data: Path,
+        answer_seconds: float,
+        came: Callable[[], None] = lambda: None,
+        asked: Callable[[VenueAsk], None] = lambda _: None,
+    ) -> None:
+        self._came = came
+        self._asked = asked
         self._path = data / SOCKET_NAME
         self._answer_seconds = answer_seconds
         self._connection: _Connection | None = None
@@ -148,6 +159,7 @@ class EngineLink:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_unix_connection(lambda: _Connection(self._told), str(self._path))
         self._connection = connection
+        self._came()
         try:
             await connection.ended
         finally:
@@ -186,6 +198,21 @@ class EngineLink:
         The future raises EngineAwayError.
         """
         return self._send(Ask(self._number + 1, door, request))
+
+    def serve(self, oms_ids: Iterable[int]) -> "asyncio.Future[Answered]":
+        """Take over the venues of these OMSes, for as long as this link lasts.
+
+        The future raises EngineAwayError.
+        """
+        return self._send(ServeVenues(self._number + 1, frozenset(oms_ids)))
+
+    def say(self, said: VenueRequest) -> "asyncio.Future[Answered]":
+        """Say a venue's word; it is answered when it is committed. The future raises EngineAwayError."""
+        return self._send(VenueSaid(self._number + 1, said))
+
+    def health(self, health: VenueHealth) -> "asyncio.Future[Answered]":
+        """Say how a venue is. The future raises EngineAwayError."""
+        return self._send(replace(health, number=self._number + 1))
 
     def _send(self, said: Asked) -> "asyncio.Future[Answered]":
         loop = asyncio.get_running_loop()
@@ -235,7 +262,10 @@ class EngineLink:
             self._watched = wanted
         return answer
 
-    def _told(self, told: Answered | Happened) -> None:
+    def _told(self, told: Answered | Happened | VenueAsk) -> None:
+        if not isinstance(told, Answered | Happened):
+            self._asked(told)
+            return
         if isinstance(told, Answered):
             answer, _ = self._waiting.pop(told.number, (None, 0.0))
             if answer is not None and not answer.done():

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from fixgw.core import repetition
 from fixgw.core.directory import Directory, PendingCancelReports
 from fixgw.core.errors import Failure, Refusal, Subject, not_found, server_error
-from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRefused
+from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRefused, OrderEntered
 from fixgw.core.oms import (
     Decision,
     accept_mass_cancel,
@@ -411,6 +411,8 @@ class Desk:
         """Apply what a venue's word led to, if it was any news."""
         for event in events:
             self._applied(state, event, *evolve(state, event))
+            if isinstance(event, OrderEntered):
+                self.venues.learned(state, event.order)
         if events:
             kind = "ScopeRead" if said is None else type(said).__name__
             self._record.other(door, kind, state.oms.oms_id, events, self._at, said)

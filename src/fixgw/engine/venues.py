@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from fixgw.core.errors import Failure, Refusal, server_error
 from fixgw.core.events import CancelRequested, MassCancelRequested, OrderEntered
 from fixgw.core.oms import Decision
+from fixgw.core.order import Order
 from fixgw.core.requests import OrderAnswer
 from fixgw.core.selector import CancelSelector
 from fixgw.core.state import OmsState
@@ -107,6 +108,10 @@ class Venues:
         ask = ReadScope(mass_cancel_id, selector)
         self._reading[mass_cancel_id] = state, ask, now + state.oms.scope_timeout
         self._ask(state, ask)
+
+    def learned(self, state: OmsState, order: Order) -> None:
+        """An order that was entered on the venue is known from now on, under an id of ours."""
+        self._ask(state, Believed(state.oms.oms_id, (order,), last=False))
 
     def was_read(self, mass_cancel_id: int) -> None:
         """What a mass cancel reaches is known, or is waited for no longer."""

@@ -74,6 +74,14 @@ class Adapter(Protocol):
         """Why it cannot, for a person; empty while it can."""
         ...
 
+    def know(self, order: Order) -> None:
+        """From now on say what happens to this order under its order_id."""
+        ...
+
+    def forget(self, order: Order) -> None:
+        """It has ended, and nothing more is said of it."""
+        ...
+
     async def run(self) -> None:
         """Keep connected until cancelled: log in, listen, come back with growing pauses and jitter."""
         ...
