@@ -112,4 +112,3 @@ class Adapter(Protocol):
 
 
 Tell = Callable[[VenueOrder | CancelReject], None]
-MakeAdapter = Callable[..., Adapter]

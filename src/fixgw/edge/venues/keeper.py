@@ -22,6 +22,7 @@ from fixgw.edge.venues.contract import (
     Adapter,
     CancelReject,
     Reach,
+    Tell,
     UnknownOutcomeError,
     VenueAwayError,
     VenueBusyError,
@@ -56,18 +57,21 @@ class Awaited(Struct):
 
 
 class Keeper:
-    """Keeps one venue. `say` hands the venue's words to the engine; all methods are for one event loop."""
+    """Keeps one venue, whose adapter is what `make` makes. `say` hands the venue's words to the engine.
+
+    All methods are for one event loop.
+    """
 
     def __init__(
         self,
         oms_id: int,
         settings: VenueTable,
-        adapter: Adapter,
+        make: Callable[[Tell], Adapter],
         say: Callable[[VenueRequest], None],
     ) -> None:
         self._oms_id = oms_id
         self._settings = settings
-        self._adapter = adapter
+        self._adapter = make(self.heard)
         self._say = say
         self._slots = Slots(settings.requests_at_once, settings.requests_per_second)
         self._open: dict[int, Order] = {}
@@ -104,6 +108,8 @@ class Keeper:
                 self._await(order, is_cancel=False)
                 self._start(self._place(order))
             case CancelOrders():
+                for order in ask.orders:
+                    self._await(order, is_cancel=True)
                 self._start(self._cancel(ask.orders, ask.selector))
             case ReadScope():
                 self._start(self._read_scope(ask))
@@ -189,8 +195,6 @@ class Keeper:
             self._stands(said)
 
     async def _cancel(self, orders: Sequence[Order], selector: CancelSelector | None) -> None:
-        for order in orders:
-            self._await(order, is_cancel=True)
         if selector is not None and len(orders) > 1 and self._adapter.reach(selector) is Reach.NATIVE:
             try:
                 await self._asked(Urgency.CANCEL, partial(self._adapter.cancel_all, selector))
