@@ -356,7 +356,7 @@ def test_pings_of_who_does_not_read_do_not_pile_up(serving: Serving) -> None:
 def test_a_websocket_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when less waits for it than `backlog_bytes_max`."""
     monkeypatch.setattr(connections, "STALL_SECONDS", 0.5)
-    with Serving(backlog_bytes_max=2**30) as serving:
-        with closing(serving.upgraded("/here/ws/flood?texts=20000")):
-            until(lambda: serving.server.connections == 1)
-            until(lambda: serving.server.connections == 0)
+    path = "/here/ws/flood?texts=20000"
+    with Serving(backlog_bytes_max=2**30) as serving, closing(serving.upgraded(path)):
+        assert serving.server.connections == 1
+        until(lambda: serving.server.connections == 0)
