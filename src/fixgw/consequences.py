@@ -29,6 +29,7 @@ _BY_TABLE = {
     "journal": Consequence.ENGINE,
     "oms": Consequence.ENGINE,
     "instrument": Consequence.ENGINE,
+    "venue": Consequence.ENGINE,
     "dialect": Consequence.API,
 }
 """The tables that are more than a reload."""

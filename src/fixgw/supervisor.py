@@ -23,6 +23,7 @@ import structlog
 
 from fixgw.config import Config, ConfigError, load
 from fixgw.consequences import Consequence, changes, kept, read
+from fixgw.core.directory import EMBEDDED
 from fixgw.exits import EXIT_INVARIANT, EXIT_OK, EXIT_UNAVAILABLE, FINAL
 from fixgw.logs import configure
 from fixgw.supervised import Told
@@ -34,16 +35,17 @@ log = structlog.get_logger("fixgw.supervisor")
 ENGINE = (sys.executable, "-P", "-m", "fixgw.engine")  # -P: no module of the current directory
 EDGE = (sys.executable, "-P", "-m", "fixgw.edge")
 API = (sys.executable, "-P", "-m", "fixgw.edge.api")
+VENUES = (sys.executable, "-P", "-m", "fixgw.edge.venues")
 OPEN = b"open"  # tells the edge and the API to listen: the engine is ready
 API_STOP_SECONDS = 1.5  # what an API that stops has, to answer what it was asked, before the engine stops too
 TICK_SECONDS = 0.25  # how late a deadline is noticed at most
 
 
 class Supervisor:
-    """Runs the commands `engine`, `edge` and `api` until all have ended for good.
+    """Runs the commands `engine`, `edge`, `api` and `venues` until all have ended for good.
 
-    The engine listens on `engine_port`. No command for the API means that there is none. `flush` writes the
-    log lines.
+    The engine listens on `engine_port`. No command for the API, or for the venues, means that there are none.
+    `flush` writes the log lines.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Supervisor:
         engine: Sequence[str],
         edge: Sequence[str],
         api: Sequence[str],
+        venues: Sequence[str],
         engine_port: int,
         flush: Callable[[], None],
     ) -> None:
@@ -100,8 +103,22 @@ class Supervisor:
                 flush=flush,
                 waits=True,
             )
+        self._venues = None
+        if venues:
+            self._venues = Ward(
+                "venues",
+                venues,
+                config.supervisor,
+                self._selector,
+                words=[told],
+                signs=Beats,
+                on_ready=lambda _: None,
+                flush=flush,
+            )
+        self._is_without_venues = False
         self._needed = (self._edge, self._engine)  # in the order in which they are told to stop
-        self._wards = self._needed if self._api is None else (self._api, *self._needed)
+        others = (self._api, self._venues)
+        self._wards = (*(ward for ward in others if ward is not None), *self._needed)
 
     def run(self) -> int:
         """Until SIGINT or SIGTERM, or until a restart of what is needed cannot help; the exit code."""
@@ -161,6 +178,7 @@ class Supervisor:
         if self._is_stopping:
             self._stop_rest_if_due()
             return
+        self._look_after_venues()
         over = (
             next((ward for ward in self._needed if ward.code is not None), None) or self._api_that_is_over()
         )
@@ -187,8 +205,15 @@ class Supervisor:
         if has_api and time.monotonic() < self._stop_rest_at:
             return
         self._stop_rest_at = None
-        for ward in self._needed:
+        for ward in self._wards:
             ward.stop(**self._why_stopped)
+
+    def _look_after_venues(self) -> None:
+        """Say it once when the venues' process has ended for good: everything else goes on without it."""
+        if self._venues is not None and self._venues.code is not None and not self._is_without_venues:
+            self._is_without_venues = True
+            why = "requests for their OMSes are answered with 102; SIGHUP starts it again"
+            log.critical("venues are gone", code=self._venues.code, why=why)
 
     def _api_that_is_over(self) -> Ward | None:
         """The API, when it could not even start, and a person has to put something right."""
@@ -225,6 +250,12 @@ class Supervisor:
         else:
             self._engine.reload()
         self._edge.reload()
+        if self._venues is not None:
+            if self._is_without_venues:
+                self._is_without_venues = False
+                self._venues.begin_again()
+            elif Consequence.ENGINE in found:
+                self._venues.restart(changed=found[Consequence.ENGINE])
         if self._api is None:
             return
         if self._is_api_over:
@@ -240,8 +271,8 @@ class Supervisor:
         self._to_say = line
         if not self._is_open:
             self._is_open = True
-            for ward in self._wards:
-                if ward is not self._engine:
+            for ward in (self._edge, self._api):
+                if ward is not None:
                     ward.tell(OPEN)
         self._say()
 
@@ -303,4 +334,5 @@ def supervise(config: Config, *, data: Path, fix_port: int, api_port: int, has_a
         ports = [f"--fix-port={fix_port}", f"--engine-port={engine_port}"]
         api = [*API, *common, f"--api-port={api_port}"] if has_api else []
         engine, edge = [*ENGINE, *common, *ports], [*EDGE, *common, *ports]
-        return Supervisor(config, engine, edge, api, engine_port, lines.flush).run()
+        venues = [*VENUES, *common] if any(oms.venue != EMBEDDED for oms in config.oms) else []
+        return Supervisor(config, engine, edge, api, venues, engine_port, lines.flush).run()
