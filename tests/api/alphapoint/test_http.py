@@ -158,7 +158,8 @@ def test_an_unknown_function_is_106(visit: Visit, function: str) -> None:
 
 def test_accounts(web: Web, webs: dict[str, Web]) -> None:
     """Those of the user, or of another one for who may see them; an operator's are all."""
-    assert web.get("GetUserAccounts", omsId=1, UserId=37, UserName="trader37") == [14, 15]
+    for name in ("trader37", "Trader37@example.com"):
+        assert web.get("GetUserAccounts", omsId=1, UserId=37, UserName=name) == [14, 15]
     assert webs["reader50"].get("GetUserAccounts", OMSId=1) == [14]
     assert webs["operator1"].get("GetUserAccounts", OMSId=1) == [14, 15, 16]
     assert webs["operator1"].post("GetUserAccounts", OMSId=1, UserId=38) == [14]
@@ -283,19 +284,20 @@ def test_a_used_client_order_id_is_rejected_as_documented(web: Web) -> None:
     assert again == {"status": "Rejected", "errormsg": "Invalid_ClientOrderId", "errorcode": 101}
 
 
-@pytest.mark.parametrize("kind", [1, "StopMarket", "4"])
-def test_other_order_types(web: Web, kind: object) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name", "prices"),
+    [
+        (1, "Market", {"LimitPrice": 0}),
+        ("stopmarket", "StopMarket", {"LimitPrice": 0, "StopPrice": 90}),
+        ("4", "StopLimit", {"StopPrice": "90"}),
+    ],
+)
+def test_other_order_types(web: Web, kind: object, name: str, prices: dict[str, object]) -> None:
     """By number, by name, and by a number as text."""
-    prices = {
-        1: {"LimitPrice": 0},
-        "StopMarket": {"LimitPrice": 0, "StopPrice": 90},
-        "4": {"StopPrice": "90"},
-    }
-    order_id = web.enter(OrderType=kind, Side="Sell", **prices[kind])  # type: ignore[index]
+    order_id = web.enter(OrderType=kind, Side="Sell", **prices)
     found = web.get("GetOrderStatus", OMSId=1, OrderId=order_id)
-    names = {1: "Market", "StopMarket": "StopMarket", "4": "StopLimit"}
-    assert (found["OrderType"], found["Side"]) == (names[kind], "Sell")  # type: ignore[index]
-    assert found["StopPrice"] == (0 if kind == 1 else 90)
+    assert (found["OrderType"], found["Side"]) == (name, "Sell")
+    assert found["StopPrice"] == (90 if "StopPrice" in prices else 0)
 
 
 # cancels of one order
