@@ -1,6 +1,7 @@
 """The calls over HTTP against a running gateway: every documented example, and each error code."""
 
 import base64
+import re
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel
 from tests.api.alphapoint.client import MESSAGES, OK, ORDER_KEYS, Web, assert_refused, fresh_id, order, signed
 from tests.api.alphapoint.conftest import Visit
+from tests.api.alphapoint.test_page import CONVERSATION
 from tests.gateway import Gateway
 
 LOGIN_KEYS = (
@@ -522,3 +524,20 @@ def test_the_openapi_document_has_every_call(gateway: Gateway) -> None:
     assert {one["name"] for one in query if one["in"] == "query"} == set(post["schema"]["properties"])
     assert "/ap/CancelAllOrders" not in document["paths"]
     assert list(document["components"]["schemas"]["Order"]["properties"]) == ORDER_KEYS
+
+
+def test_the_conversations_of_the_page(web: Web) -> None:
+    """Every request gets the reply that stands below it; "..." stands for what differs each time."""
+    order_id = ""
+    assert len(CONVERSATION) > 10
+    for method, path, body, wanted in CONVERSATION:
+        path, body, wanted = (
+            re.sub(r'(?<=OrderId=)1\b|(?<="OrderId":)1\b|(?<="OrigOrderId":)1\b', order_id or "1", text)
+            for text in (path, body, wanted)
+        )
+        reply = web.http.request(method, path, content=body or None).text
+        if "Accepted" in reply:
+            order_id = re.findall(r"[0-9]+", reply)[-1]
+            wanted = wanted.replace('"OrderId":1}', f'"OrderId":{order_id}}}')
+        pattern = ".*?".join(re.escape(part) for part in wanted.split("..."))
+        assert re.fullmatch(pattern, reply), f"{method} {path} {body}\n{reply}\n{wanted}"
