@@ -23,6 +23,7 @@ log = structlog.get_logger("fixgw.venues")
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.2, 30.0  # between two attempts to connect
 STEADY_SECONDS = 10.0  # a connection that has lasted so long makes the pauses short again
 SOCKET_PATH = "/WSGateway/"
+ENDED = "the connection to the venue has ended"
 
 _chance = SystemRandom()
 
@@ -50,7 +51,7 @@ class Session:
     @property
     def why_away(self) -> str:
         """Why it cannot; empty while it can."""
-        return "" if self.is_up else self._why
+        return "" if self.is_up else self._why or ENDED
 
     @property
     def _socket(self) -> Connection | None:
@@ -135,7 +136,7 @@ class Session:
         if (connection := self._socket) is not None:
             return await connection.call(call)
         if not self._http.is_logged_in:
-            raise VenueAwayError(self._why or "the connection to the venue has ended")
+            raise VenueAwayError(self.why_away)
         reply = await self._http.call(call)
         if not _is_unknown_here(reply):
             return reply
