@@ -40,7 +40,8 @@ def test_check_config_says_every_error(tmp_path: Path) -> None:
     assert said.returncode == 78
     assert "[fix] port" in said.stderr
     assert "[[session]] TRADER39 user: there is no user 40" in said.stderr
-    assert "2 errors" in said.stderr
+    assert "[[api_user]] trader39 user: there is no user 40" in said.stderr
+    assert "3 errors" in said.stderr
     assert fixgw("serve", "--config", str(path)).returncode == 78
 
 
@@ -80,9 +81,9 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> No
 def test_two_gateways_do_not_share_a_directory_or_a_port(tmp_path: Path) -> None:
     """The second one says what is taken, and the first goes on."""
     with Gateway(tmp_path / "data") as gateway:
-        same_data = fixgw("serve", "--data", str(gateway.data), "--fix-port", "1")
+        same_data = fixgw("serve", "--data", str(gateway.data), "--fix-port", "1", "--no-api")
         assert (same_data.returncode, "another gateway runs on" in same_data.stderr) == (69, True)
-        other = fixgw("serve", "--data", str(tmp_path / "other"), "--fix-port", str(gateway.port))
+        other = fixgw("serve", "--data", str(tmp_path / "other"), "--fix-port", str(gateway.port), "--no-api")
         assert (other.returncode, str(gateway.port) in other.stderr) == (69, True)
         gateway.client("TRADER37").quiet()
 
