@@ -40,7 +40,7 @@ _SECURITY = [
 def router(context: Context) -> APIRouter:
     """The paths of one [[dialect]]; the app adds what is configured to go before them."""
     ems = Ems(context)
-    routes = APIRouter(tags=["CoinAPI EMS"], dependencies=_SECURITY)
+    routes = APIRouter(dependencies=_SECURITY)
 
     @routes.post(
         "/v1/orders/cancel/all",
