@@ -307,6 +307,23 @@ def test_when_the_engine_starts_again_the_client_has_to_as_well(clean_gateway: G
     until(begins)
 
 
+def test_who_loses_his_key_or_gets_an_account_has_to_begin_again(gateway: Gateway) -> None:
+    """1008 for a key that is not good any more; 1012 for accounts that were not watched."""
+    with Socket(gateway, "key39") as without_key, Socket(gateway, "key38") as with_account:
+        without_key.begin(1)
+        with_account.begin(1)
+        text = gateway.config.read_text()
+        text = text.replace('api_key = "key39"', 'api_key = "another"')
+        text = text.replace("id = 38\noms = [1]\naccounts = [14]", "id = 38\noms = [1]\naccounts = [14, 15]")
+        gateway.config.write_text(text)
+        assert gateway.process is not None
+        gateway.process.send_signal(signal.SIGHUP)
+        assert ends(without_key) == 1008
+        assert ends(with_account) == 1012
+    with Socket(gateway, "key38") as again:
+        assert again.begin(2).snapshots.keys() == {"SANDBOX", "SANDBOX/15"}
+
+
 def test_a_stop_is_said_before_the_connection_ends(gateway: Gateway) -> None:
     """Of the whole gateway, so this test is the last."""
     with Socket(gateway, "key37") as found:
