@@ -11,7 +11,7 @@ LOGINS = {
     "coinapi_ems": 'oms = "SANDBOX"\napi_key = "key1"\n',
     "openalgo": 'oms = "SANDBOX"\napi_key = "key37"\n',
 }
-"""How the bridge logs in to each kind: where the venue has more than one account, as one who sees them all."""
+"""How the bridge logs in to each kind; where the venue has several accounts, as one who sees them all."""
 
 KINDS = tuple(LOGINS)
 
@@ -44,17 +44,13 @@ def bridge_config(directory: Path, kind: str, url: str, **settings: object) -> P
         "requests_at_once": 16,
         **settings,
     }
-    lines = [
-        f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
-        for key, value in values.items()
-    ]
     with config.open("a") as file:
         file.write(f'\n[[venue]]\nname = "outside"\nkind = "{kind}"\nurl = "{url}"\n{LOGINS[kind]}')
-        file.write("\n".join(lines) + "\n")
+        for key, value in values.items():
+            file.write(f'{key} = "{value}"\n' if isinstance(value, str) else f"{key} = {value}\n")
         for table, names in (("accounts", accounts), ("instruments", instruments)):
-            file.write(
-                f"[venue.{table}]\n" + "".join(f'"{ours}" = "{theirs}"\n' for ours, theirs in names.items())
-            )
+            file.write(f"[venue.{table}]\n")
+            file.writelines(f'"{ours}" = "{theirs}"\n' for ours, theirs in names.items())
     return config
 
 
