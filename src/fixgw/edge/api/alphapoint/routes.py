@@ -65,7 +65,7 @@ class Http:
             case Kind.LOGIN:
                 return await self._log_in(call, request, pairs)
             case Kind.LOGOUT:
-                self._context.tokens.revoke(request.headers.get(login.TOKEN_HEADER, ""))
+                self._context.tokens.revoke(request.headers.get(login.HEADER, ""))
                 return OK
             case Kind.SUBSCRIBE | Kind.UNSUBSCRIBE:
                 return standard(not_supported(f"{name} is there on a WebSocket only, at /WSGateway/"))
@@ -81,7 +81,7 @@ class Http:
         call = CALLS.get(name)
         if call is None or call.is_open:
             return None
-        token = request.headers.get(login.TOKEN_HEADER)
+        token = request.headers.get(login.HEADER)
         if token is not None:
             return self._context.tokens.find(token)
         signed = login.from_headers(request.headers)
