@@ -16,7 +16,7 @@ from fixgw.core.directory import Directory
 from fixgw.core.errors import ErrorCode, Refusal
 from fixgw.core.order import is_quantity
 from fixgw.edge.api.alphapoint import models
-from fixgw.edge.api.alphapoint.calls import Ask, Caller
+from fixgw.edge.api.alphapoint.asking import Ask, Caller
 from fixgw.edge.api.alphapoint.keys import pairs_of, read, shown
 from fixgw.edge.api.alphapoint.table import CALLS
 from fixgw.edge.api.context import Context

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response, WebSocket
 
 from fixgw.core.errors import Refusal, invalid, not_supported
 from fixgw.edge.api.alphapoint import login, openapi
-from fixgw.edge.api.alphapoint.calls import Ask, Caller
+from fixgw.edge.api.alphapoint.asking import Ask, Caller
 from fixgw.edge.api.alphapoint.events import Listeners
 from fixgw.edge.api.alphapoint.keys import Pairs, pairs_of, read
 from fixgw.edge.api.alphapoint.models import Login

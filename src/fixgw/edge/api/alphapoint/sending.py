@@ -4,7 +4,7 @@ from fixgw.core.directory import InstrumentName, OmsName
 from fixgw.core.errors import Refusal, invalid, not_supported
 from fixgw.core.requests import NewOrder
 from fixgw.edge.api.alphapoint import enums, models
-from fixgw.edge.api.alphapoint.calls import Ask, Caller, oms_id_of
+from fixgw.edge.api.alphapoint.asking import Ask, Caller, oms_id_of
 from fixgw.edge.api.alphapoint.enums import OrderType, PegPriceType, TimeInForce
 from fixgw.edge.api.alphapoint.views import Body, rejected
 from fixgw.engine.turn import Answered

@@ -8,11 +8,12 @@ from fastapi import WebSocket
 
 from fixgw.core.errors import Refusal, failed, invalid
 from fixgw.edge.api.alphapoint import login
-from fixgw.edge.api.alphapoint.calls import Ask, Caller, may_see_account, oms_id_of
+from fixgw.edge.api.alphapoint.asking import Ask, Caller, oms_id_of
 from fixgw.edge.api.alphapoint.events import Listener, Listeners, Subscription
 from fixgw.edge.api.alphapoint.frames import BadFrame, Frame, FrameType, parse, write
 from fixgw.edge.api.alphapoint.keys import read
 from fixgw.edge.api.alphapoint.models import Login, OfAccount
+from fixgw.edge.api.alphapoint.reference import may_see_account
 from fixgw.edge.api.alphapoint.table import CALLS, Call, Kind, away, begin, our_mistake, run
 from fixgw.edge.api.alphapoint.views import OK, Event, events_of, standard
 from fixgw.edge.api.context import Context
