@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import httpx
@@ -140,6 +141,18 @@ def test_a_frame_may_be_so_long_and_no_longer(serving: Serving) -> None:
             assert closed.value.rcvd.code == 1009
 
 
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [(b"\x82\x82" + b"\0" * 4 + b"{}", 1003), (b"\x81\x82" + b"\0" * 4 + b"\xff\xfe", 1007)],
+    ids=["binary", "no UTF-8"],
+)
+def test_a_frame_is_text(serving: Serving, frame: bytes, code: int) -> None:
+    """Anything else ends its connection, and the dialects never see it."""
+    with closing(serving.upgraded("/here/ws/echo")) as connection:
+        connection.sendall(frame)
+        assert received(connection)[:4] == b"\x88\x02" + code.to_bytes(2)
+
+
 def test_a_message_has_so_many_fragments(serving: Serving) -> None:
     """Empty ones would cost memory and count as no bytes."""
     with connect(f"ws://127.0.0.1:{serving.port}/here/ws/echo") as websocket:
@@ -176,6 +189,9 @@ def test_headers_may_be_so_long_and_no_longer(serving: Serving, request_: bytes)
         b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET / HTTP/1.1\r\nA b: c\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"CONNECT here:80 HTTP/1.1\r\nHost: here\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_refused(serving: Serving, request_: bytes) -> None:
@@ -252,6 +268,18 @@ def test_a_request_that_trickles_in_is_cut_off(serving: Serving, monkeypatch: py
         assert trickle < began + 4
 
 
+@pytest.mark.parametrize(
+    "headers", [b"X: " + b"x" * 9_000 + b"\r\n", b"X: y\r\n" * 200, b""], ids=["long", "many", "few"]
+)
+def test_a_handshake_that_comes_to_nothing_is_cut_off(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, headers: bytes
+) -> None:
+    """Also one that the library does not even answer."""
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.3)
+    upgrade = b"GET /here/ws/echo HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    assert b"101" not in raw(serving, upgrade + headers + b"\r\n", seconds=5)
+
+
 def test_a_kept_connection_may_be_idle(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two requests nothing is owed; nor while one is worked on."""
     monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.3)
@@ -261,15 +289,13 @@ def test_a_kept_connection_may_be_idle(serving: Serving, monkeypatch: pytest.Mon
         assert one.get("/here/echo").status_code == 200
 
 
-def test_who_does_not_take_his_answer_is_cut_off(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_does_not_take_his_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that the kernel has no room for waits for its client, as long as he takes some of it."""
     monkeypatch.setattr(connections, "STALL_SECONDS", 0.5)
-    before = serving.server.connections
-    with closing(serving.connect()) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    with Serving() as serving, closing(serving.connect()) as connection:
         connection.sendall(REQUEST.replace(b"/echo", b"/much?megabytes=50"))
-        until(lambda: serving.server.connections > before)
-        until(lambda: serving.server.connections == before)
+        until(lambda: serving.server.connections == 1)
+        until(lambda: serving.server.connections == 0)
 
 
 def test_a_websocket_that_does_not_read_is_cut_off(serving: Serving) -> None:
@@ -316,6 +342,24 @@ def test_a_websocket_has_to_log_in_in_time(serving: Serving, monkeypatch: pytest
         assert closed.value.rcvd.code == 1008
         known.send("still here")
         assert known.recv(10) == "taken"
+
+
+# the end
+
+
+def test_a_stop_lets_requests_end() -> None:
+    """What was asked is answered, and whoever asks nothing is closed at once; a WebSocket with 1012."""
+    with ThreadPoolExecutor(1) as threads:
+        with Serving() as serving:
+            url = f"127.0.0.1:{serving.port}/here"
+            with connect(f"ws://{url}/ws/echo") as websocket, closing(serving.connect()) as idle:
+                late = threads.submit(httpx.get, f"http://{url}/late", trust_env=False)
+                until(lambda: serving.server.connections == 3)
+                time.sleep(0.1)  # so that it is asked
+                serving.stop()
+                assert received(idle) == b""
+                assert read_to_end(websocket)[1].code == 1012
+        assert late.result(5).json() == {"late": True}
 
 
 # how many
