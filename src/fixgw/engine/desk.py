@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from fixgw.core import repetition
 from fixgw.core.directory import Directory, PendingCancelReports
-from fixgw.core.errors import Failure, Refusal, Subject, not_found, server_error
+from fixgw.core.errors import Failure, Refusal, Subject, not_authorized, not_found, server_error
 from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRequested, OrderEntered
 from fixgw.core.oms import Decision, decide, decide_venue, end_day, expire, refuse
 from fixgw.core.order import Order
@@ -34,6 +34,7 @@ from fixgw.engine.sandbox import (
 )
 from fixgw.engine.sessions import Sessions
 from fixgw.engine.turn import (
+    Answered,
     Arrival,
     Ask,
     Command,
@@ -211,14 +212,18 @@ class Desk:
         self._record.arrival(arrival, state.oms.oms_id, decision, events, self._at, started)
 
     def _ask(self, ask: Ask, answer: Tell) -> None:
-        """Decide what an API client asks. The `answer` waits for the commit."""
+        """Decide what an API client asks. The `answer` waits for the commit, and comes before its events."""
         started = perf_counter_ns()
-        request = ask.request
+        request, place = ask.request, self.answers.place
+        if request.user_id not in self.directory.users:  # it was asked before the configuration changed
+            refusal = not_authorized(f"user {request.user_id} is configured no more")
+            self.answers.answer(answer, Answered(ask.number, refusal), place)
+            return
         state = self._state_for(request, next(iter(self.states)))
         decision = self._decide(state, request)
         events = self._apply(state, request, decision)
         self._record.ask(ask, state.oms.oms_id, decision, events, self._at, started)
-        self.answers.answer(answer, answered(ask, state, decision, events))
+        self.answers.answer(answer, answered(ask, state, decision, events), place)
 
     def _state_for(self, request: ClientRequest | ApiRequest, default: int) -> OmsState:
         """The state of the OMS that `request` names; where it cannot be had, that of the OMS `default`."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 from msgspec import Struct
 
+from fixgw.edge.api.alphapoint import routes as alphapoint
 from fixgw.edge.api.coinapi_ems import routes as coinapi_ems
 from fixgw.edge.api.context import Context
 
@@ -18,4 +19,5 @@ class Dialect(Struct, frozen=True):
 
 DIALECTS: dict[str, Dialect] = {
     "coinapi_ems": Dialect(coinapi_ems.router, coinapi_ems.ABOUT),
+    "alphapoint": Dialect(alphapoint.router, alphapoint.ABOUT),
 }
