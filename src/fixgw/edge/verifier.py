@@ -33,7 +33,7 @@ LOWEST_PRIORITY = 19  # niceness
 
 
 class Login(Protocol):
-    """What is checked: a Logon(A), or a login over the API. Bytes that are no UTF-8 are held as surrogates."""
+    """What is checked: a Logon(A), or a login over the API. Bytes that are no UTF-8 are surrogates."""
 
     @property
     def session(self) -> str:
