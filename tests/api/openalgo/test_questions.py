@@ -126,9 +126,8 @@ def test_a_number_is_exact_as_text_and_as_number(number: Decimal, as_text: bool)
 
 
 @given(some.integers(1, 9), some.integers(0, 14))
-def test_an_exponent_is_read_and_written_out(digit: int, exponent: int) -> None:
-    quantity = asked(PLACE | {"quantity": f"{digit}e{exponent}"}).quantity
-    assert str(quantity) == f"{digit}{'0' * exponent}"
+def test_an_exponent_is_read(digit: int, exponent: int) -> None:
+    assert asked(PLACE | {"quantity": f"{digit}e{exponent}"}).quantity == digit * 10**exponent
 
 
 @given(some.decimals() | some.text(alphabet=string.printable, max_size=20))

@@ -65,13 +65,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(said: object) -> Decimal:
-    """A number as it was written, also as text; without an exponent, which FIX does not know."""
+    """A number as it was written, also as text."""
     number = said
     if isinstance(said, str) and _NUMBER.fullmatch(said):
         number = Decimal(said)
     if not isinstance(number, Decimal):
         raise ValueError("must be a number")
-    return Decimal(f"{number:f}") if -40 <= number.adjusted() <= 40 else number
+    return number
 
 
 def _quantity(number: Decimal) -> Decimal:
