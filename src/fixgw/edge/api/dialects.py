@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from msgspec import Struct
 
 from fixgw.edge.api.context import Context
+from fixgw.edge.api.openalgo import routes as openalgo
 
 
 class Dialect(Struct, frozen=True):
@@ -15,4 +16,6 @@ class Dialect(Struct, frozen=True):
     about: str
 
 
-DIALECTS: dict[str, Dialect] = {}
+DIALECTS: dict[str, Dialect] = {
+    "openalgo": Dialect(openalgo.router, openalgo.ABOUT),
+}
