@@ -21,7 +21,7 @@ PREFIX = "/api/v1"
 WRONG_KEY = "Invalid openalgo apikey"  # a real server's words, to the letter
 
 ABOUT = """The REST API of OpenAlgo: every call is a POST with JSON, and the key of the user, his `api_key`,
-is in it as `apikey`. A key reaches the orders of its user and nobody else's. docs/api-openalgo.md says more."""
+is in it as `apikey`. A key reaches the orders of its user and nobody else's."""
 
 _Asked = TypeVar("_Asked", bound=Question)
 _Call = Callable[[Identity, _Asked], Awaitable[Reply]]
