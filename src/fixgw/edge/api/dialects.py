@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 from msgspec import Struct
 
+from fixgw.edge.api.alphapoint import routes as alphapoint
 from fixgw.edge.api.context import Context
 from fixgw.edge.api.openalgo import routes as openalgo
 
@@ -17,5 +18,6 @@ class Dialect(Struct, frozen=True):
 
 
 DIALECTS: dict[str, Dialect] = {
+    "alphapoint": Dialect(alphapoint.router, alphapoint.ABOUT),
     "openalgo": Dialect(openalgo.router, openalgo.ABOUT),
 }
