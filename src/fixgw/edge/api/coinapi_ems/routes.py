@@ -108,9 +108,16 @@ def router(context: Context) -> APIRouter:
         "/v1/orders/status/{client_order_id:path}",
         summary="Get the report on an order",
         responses=_replies(models.OrderExecutionReport, models.REPORT_EXAMPLE, 404, 429, 490),
+        openapi_extra={
+            "parameters": [
+                {"name": "client_order_id", "in": "path", "required": True, "schema": {"type": "string"}}
+            ]
+        },
     )
-    async def status(request: Request, client_order_id: str) -> Response:
+    async def status(request: Request) -> Response:
         """The user's own order with this id, open or closed, as long as it is known."""
+        # as a parameter of this function it would be described with a 422 that is never answered
+        client_order_id = request.path_params["client_order_id"]
         return await _asked(context, request, lambda user_id: ems.status(user_id, client_order_id))
 
     @routes.websocket("/")
