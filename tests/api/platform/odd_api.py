@@ -88,10 +88,10 @@ def main() -> None:
     (data,) = (word.removeprefix("--data=") for word in arguments if word.startswith("--data="))
     listen = Server.listen
 
-    def listen_or_crash(server: Server) -> None:
+    def listen_or_crash(self: Server) -> None:
         if how == "crash" and (Path(data) / "crash").exists():
             os._exit(1)
-        listen(server)
+        listen(self)
 
     Server.listen = listen_or_crash  # type: ignore[method-assign]
     DIALECTS["alphapoint"] = Dialect(routes, "The tests' own.")

@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import httpx
@@ -261,15 +262,13 @@ def test_a_kept_connection_may_be_idle(serving: Serving, monkeypatch: pytest.Mon
         assert one.get("/here/echo").status_code == 200
 
 
-def test_who_does_not_take_his_answer_is_cut_off(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_does_not_take_his_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that the kernel has no room for waits for its client, as long as he takes some of it."""
     monkeypatch.setattr(connections, "STALL_SECONDS", 0.5)
-    before = serving.server.connections
-    with closing(serving.connect()) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    with Serving() as serving, closing(serving.connect()) as connection:
         connection.sendall(REQUEST.replace(b"/echo", b"/much?megabytes=50"))
-        until(lambda: serving.server.connections > before)
-        until(lambda: serving.server.connections == before)
+        until(lambda: serving.server.connections == 1)
+        until(lambda: serving.server.connections == 0)
 
 
 def test_a_websocket_that_does_not_read_is_cut_off(serving: Serving) -> None:
@@ -316,6 +315,24 @@ def test_a_websocket_has_to_log_in_in_time(serving: Serving, monkeypatch: pytest
         assert closed.value.rcvd.code == 1008
         known.send("still here")
         assert known.recv(10) == "taken"
+
+
+# the end
+
+
+def test_a_stop_lets_requests_end() -> None:
+    """What was asked is answered, and whoever asks nothing is closed at once; a WebSocket with 1012."""
+    with ThreadPoolExecutor(1) as threads:
+        with Serving() as serving:
+            url = f"127.0.0.1:{serving.port}/here"
+            with connect(f"ws://{url}/ws/echo") as websocket, closing(serving.connect()) as idle:
+                late = threads.submit(httpx.get, f"http://{url}/late", trust_env=False)
+                until(lambda: serving.server.connections == 3)
+                time.sleep(0.1)  # so that it is asked
+                serving.stop()
+                assert received(idle) == b""
+                assert read_to_end(websocket)[1].code == 1012
+        assert late.result(5).json() == {"late": True}
 
 
 # how many
