@@ -115,8 +115,8 @@ def get_user_accounts(caller: Caller, asked: models.GetUserAccounts) -> object:
     owner_id = asked.UserId or caller.user_id
 
     def accounts(_: Answered) -> object:
-        name = context.reference.user_name(owner_id)
-        if asked.UserName is not None and asked.UserName.lower() != name.lower():
+        names = (context.reference.user_name(owner_id).lower(), context.reference.email(owner_id).lower())
+        if asked.UserName is not None and asked.UserName.lower() not in names:
             return standard(invalid(f"UserName is not the name of the user {owner_id}"))
         directory = context.reference.directory
         user = directory.users.get(owner_id)
