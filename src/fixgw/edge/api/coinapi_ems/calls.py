@@ -3,6 +3,8 @@
 import asyncio
 from uuid import uuid4
 
+import msgspec
+
 import fixgw
 from fixgw.core.errors import ErrorCode, Failure
 from fixgw.core.order import Order
@@ -17,7 +19,7 @@ from fixgw.edge.api.coinapi_ems.reading import (
     read_cancel_all,
     read_new_order,
 )
-from fixgw.edge.api.coinapi_ems.views import Report, Views, timestamp
+from fixgw.edge.api.coinapi_ems.views import Report, Views, array, timestamp
 from fixgw.edge.api.context import Context
 from fixgw.edge.engine_link import EngineAwayError
 from fixgw.engine.turn import Answered
@@ -98,23 +100,26 @@ class Ems:
         )
         return {"type": "MESSAGE", "exchange_id": exchange.text, "message": message}
 
-    async def open_orders(self, user_id: int, exchange_id: str | None) -> list[Report] | Problem:
-        """GET /v1/orders: the user's own on one exchange or on all of his, or everybody's in an account."""
+    async def open_orders(self, user_id: int, exchange_id: str | None) -> msgspec.Raw | Problem:
+        """GET /v1/orders: the user's own on one exchange or on all of his, or everybody's in an account.
+
+        The answer is JSON already.
+        """
         if exchange_id is None:
             exchanges = self.exchanges_of(user_id)
         elif isinstance(exchange := self.exchanges.read(exchange_id), Exchange):
             exchanges = [exchange]
         else:
             return invalid(exchange)
-        views, reports = self.views(user_id), list[Report]()
+        views, reports = self.views(user_id), list[bytes]()
         waiting = [self.ask(self.listing(user_id, found), found, changes=False) for found in exchanges]
         for exchange, answered in zip(exchanges, await asyncio.gather(*waiting), strict=True):
             if isinstance(answered, Problem):
                 return answered
             if answered.refusal is not None:
                 return refused(answered.refusal, exchange.text)
-            reports += [views.report(order, exchange) for order in answered.orders]
-        return reports
+            reports += await views.encoded(answered.orders, exchange)
+        return array(reports)
 
     async def status(self, user_id: int, client_order_id: str) -> Report | Problem:
         """GET /v1/orders/status/{client_order_id}: the user's own; an open one, or else the last entered."""

@@ -78,7 +78,7 @@ class OrderExecutionReport(BaseModel):
     side: Literal["BUY", "SELL"]
     order_type: Literal["LIMIT", "MARKET", "STOP", "STOP_LIMIT"]
     time_in_force: Literal["GOOD_TILL_CANCEL", "GOOD_TILL_TIME_OMS"]
-    expire_time: str = ""
+    expire_time: Annotated[str, Field(description="Only there with GOOD_TILL_TIME_OMS.")] = ""
     exec_inst: list[str]
     exchange_order_id: str
     amount_open: Annotated[float, Field(description="0 when the order is at its end.")]

@@ -29,7 +29,7 @@ from fixgw.edge.api.coinapi_ems.reading import (
     read_new_order,
     read_object,
 )
-from fixgw.edge.api.coinapi_ems.views import Report, encode
+from fixgw.edge.api.coinapi_ems.views import Report, array, encode
 from fixgw.edge.api.identity import Identity
 from fixgw.edge.api.outbound import Outbound
 from fixgw.edge.engine_link import EngineAwayError, Watch
@@ -152,7 +152,7 @@ class Stream:
         await self._say_running(is_running=True)
         snapshots = self._snapshots(orders)
         for exchange_id in list(snapshots):
-            data = [self._views.report(order) for order in snapshots.pop(exchange_id)]
+            data = array(await self._views.encoded(snapshots.pop(exchange_id)))
             await self._send({"type": "ORDER_EXEC_REPORT_SNAPSHOT", "exchange_id": exchange_id, "data": data})
         held, self._held = self._held or [], None
         for told in held:
