@@ -60,16 +60,11 @@ def test_logs_in_by_headers(gateway: Gateway, function: str, method: str, form: 
     assert calling(gateway.api_port, "GET", "GetUserAccounts", headers=token) == [14, 15]
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        signed("trader37"),
-        {"UserName": "trader37", "Password": "trader37-demo"},
-        {"username": "trader37", "PASSWORD": "trader37-demo"},
-    ],
-)
-def test_logs_in_by_a_body(gateway: Gateway, payload: dict[str, object]) -> None:
+@pytest.mark.parametrize("names", [("UserName", "Password"), ("username", "PASSWORD"), ("APIKey", "Nonce")])
+def test_logs_in_by_a_body(gateway: Gateway, names: tuple[str, str]) -> None:
     """A POST may have the credentials in its body, as frames have them."""
+    named = dict(zip(names, ("trader37", "trader37-demo"), strict=True))
+    payload = signed("trader37") if "APIKey" in names else named
     assert calling(gateway.api_port, "POST", "AuthenticateUser", json=payload)["User"]["UserId"] == 37
 
 

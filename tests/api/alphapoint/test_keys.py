@@ -75,6 +75,27 @@ def test_quantities_are_exact(number: Decimal) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("1.50", "1.5"),
+        ("1e3", "1000"),
+        ("19010." + "0" * 28, "19010"),
+        ("0.1e1", "1"),
+        ("1e-12", "0.000000000001"),
+    ],
+)
+def test_a_quantity_has_one_spelling(said: str, number: str) -> None:
+    """Without zeros at its end, which some clients send many of, and without an exponent above 0."""
+    rest = [("OMSId", 1), ("AccountId", 1), ("InstrumentId", 1), ("Side", 0), ("OrderType", 1)]
+    for value in (said, Decimal(said)):
+        found = read(models.SendOrder, "SendOrder", [*rest, ("Quantity", value)])
+        assert isinstance(found, models.SendOrder)
+        assert found.Quantity is not None
+        assert format(found.Quantity, "f") == number
+        assert "+" not in str(found.Quantity)
+
+
+@pytest.mark.parametrize(
     "text", ['{"a":NaN}', '{"a":Infinity}', '{"a":1}}', "null", "[" * 100_000, '{"a":' * 9_999]
 )
 def test_what_is_no_json_is_refused(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The page on this API stays true: `test_http` holds its conversations, and it has every call, key and code."""
+"""The page on this API stays true: it has every call, key and code; `test_http` holds its conversations."""
 
 import re
 
