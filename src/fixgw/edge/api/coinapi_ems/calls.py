@@ -11,7 +11,7 @@ from fixgw.core.order import Order
 from fixgw.core.requests import ApiRequest, MassStatus, OrderStatus
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.edge.api.coinapi_ems.names import Exchange, Exchanges
-from fixgw.edge.api.coinapi_ems.problems import Problem, RejectReason, away, invalid, refused, text_of
+from fixgw.edge.api.coinapi_ems.problems import Problem, away, invalid, no_order, refused, text_of
 from fixgw.edge.api.coinapi_ems.reading import (
     Body,
     is_client_order_id,
@@ -124,7 +124,7 @@ class Ems:
     async def status(self, user_id: int, client_order_id: str) -> Report | Problem:
         """GET /v1/orders/status/{client_order_id}: the user's own; an open one, or else the last entered."""
         if not is_client_order_id(client_order_id):
-            return _no_order("client_order_id names no order")
+            return no_order("client_order_id names no order")
         exchanges = self.exchanges.all
         waiting = [
             self.ask(
@@ -145,7 +145,7 @@ class Ems:
             elif answered.refusal.code is not ErrorCode.RESOURCE_NOT_FOUND:
                 return refused(answered.refusal, exchange.text)
         if not found:
-            return _no_order(f"client_order_id {client_order_id} names no order of this user that is known")
+            return no_order(f"client_order_id {client_order_id} names no order of this user that is known")
         order = max(found, key=lambda order: (order.is_open, order.entered_at))
         return self.views(user_id).report(order)
 
@@ -181,7 +181,3 @@ class Ems:
             "is_running": is_running,
             "time_server_start": self._started,
         }
-
-
-def _no_order(why: str) -> Problem:
-    return Problem(404, RejectReason.ORDER_ID_NOT_FOUND, why)

@@ -196,5 +196,6 @@ ERROR_EXAMPLE: dict[str, Any] = {
     "title": "One or more validation errors occurred.",
     "status": 400,
     "traceId": "0f4c1a6c7d9b4e0a8d6e3b52a9c71f60",
-    "errors": "exchange_id names no exchange that this API reaches (there is SANDBOX)",
+    "errors": "Invalid Request (errorcode 100): exchange_id names no exchange that this API reaches "
+    "(there is SANDBOX)",
 }
