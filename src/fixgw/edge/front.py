@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from math import ceil
 
 import structlog
 
@@ -23,7 +22,7 @@ from fixgw.config import Config
 from fixgw.edge import logon
 from fixgw.edge.logon import Claim, Refused
 from fixgw.edge.pipe import EngineSide, Limits, Pipe, Take
-from fixgw.edge.verifier import REFUSAL_SECONDS, Verifier
+from fixgw.edge.verifier import Verifier
 from fixgw.edge.visitor import Stage, Visitor, to_end
 from fixgw.engine.turn import DISABLED, EdgeSession
 
@@ -178,7 +177,7 @@ class Front:
             log.warning("refused", session=session, address=visitor.address, why=refused.why)
             visitor.stage = Stage.REFUSED
             self._count_again(visitor)
-            await self._let_wait(began, visitor.address)
+            await self._verifier.let_wait(began, visitor.address)
             visitor.say_last(logon.logout(frame, refused.told))
             await asyncio.sleep(LINGER_SECONDS)
             visitor.abort()
@@ -189,12 +188,6 @@ class Front:
         if visitor not in self._visitors and task is not None:
             self._make_room(visitor.address)
             self._visitors[visitor] = task
-
-    async def _let_wait(self, began: float, address: str) -> None:
-        """Until a refusal may be said: after a whole number of REFUSAL_SECONDS, whatever was looked at."""
-        took = asyncio.get_running_loop().time() - began
-        due = ceil(took / REFUSAL_SECONDS) * REFUSAL_SECONDS + self._verifier.delay(address)
-        await asyncio.sleep(due - took)
 
     async def _look(self, claim: Claim, frame: bytes, visitor: Visitor) -> Refused | None:
         """Let the client in, or say why not: first who he is, then whether he may."""

@@ -1,4 +1,4 @@
-"""The credentials of a Logon: checked beside the event loop, one at a time, the least suspicious first.
+"""Names and passwords: checked beside the event loop, one at a time, the least suspicious first.
 
 A check takes as long as its hash was made to take (tens of milliseconds), so whoever has the right password
 must not stand in line behind those who guess. What was right once is remembered and right at once. The rest
@@ -16,9 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hmac import compare_digest, digest
 from ipaddress import IPv6Address, ip_address
+from math import ceil
+from typing import Protocol
 
 from fixgw.edge.failures import Failures
-from fixgw.edge.logon import Claim, Refused
+from fixgw.edge.logon import Refused
 from fixgw.passwords import is_right
 
 REFUSAL_SECONDS = (
@@ -30,10 +32,29 @@ DELAY_SECONDS_MAX = 1.0
 LOWEST_PRIORITY = 19  # niceness
 
 
-class _Attempt:
-    """A Logon that waits for its turn; `verdict` is whether its credentials are right."""
+class Login(Protocol):
+    """What is checked: a Logon(A), or a login over the API. Bytes that are no UTF-8 are surrogates."""
 
-    def __init__(self, claim: Claim, source: str, rank: tuple[int, int, int]) -> None:
+    @property
+    def session(self) -> str:
+        """By what the right credentials are known: the session, or the user of the API."""
+        ...
+
+    @property
+    def username(self) -> str:
+        """The name that was said."""
+        ...
+
+    @property
+    def password(self) -> str:
+        """The password that was said."""
+        ...
+
+
+class _Attempt:
+    """A login that waits for its turn; `verdict` is whether its credentials are right."""
+
+    def __init__(self, claim: Login, source: str, rank: tuple[int, int, int]) -> None:
         self.claim = claim
         self.source = source
         self.rank = rank
@@ -41,8 +62,8 @@ class _Attempt:
 
 
 class Verifier:
-    """Checks Username(553) and Password(554). `credentials` are both, the password as its argon2 hash, by the
-    session's name. `clock` gives seconds that never go back.
+    """Checks usernames and passwords. `credentials` are both, the password as its argon2 hash, by what the
+    login calls its session. `clock` gives seconds that never go back.
 
     All methods are for the thread of one event loop.
     """
@@ -61,7 +82,7 @@ class Verifier:
         self._arrived = 0
         self._thread = ThreadPoolExecutor(1, "verifier", initializer=_step_back)
 
-    async def check(self, claim: Claim, address: str) -> Refused | None:
+    async def check(self, claim: Login, address: str) -> Refused | None:
         """What is wrong with the credentials of `claim`, which came from `address`; None when they are right.
 
         Cancelled while it waits for its turn, it costs nothing more.
@@ -88,6 +109,15 @@ class Verifier:
         above = self._failed_addresses.count(source, now) - FREE_FAILURES
         return min(max(above, 0) * DELAY_SECONDS, DELAY_SECONDS_MAX)
 
+    async def let_wait(self, began: float, address: str) -> None:
+        """Until a refusal may be said: after a whole number of REFUSAL_SECONDS, whatever was looked at.
+
+        `began`, on the event loop's clock, is when the login from `address` came.
+        """
+        took = asyncio.get_running_loop().time() - began
+        due = ceil(took / REFUSAL_SECONDS) * REFUSAL_SECONDS + self.delay(address)
+        await asyncio.sleep(due - took)
+
     def update(self, credentials: Mapping[str, tuple[str, str]]) -> None:
         """From now on these are the right ones, for those who wait too."""
         self._credentials = dict(credentials)
@@ -100,7 +130,7 @@ class Verifier:
         self._waiting.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _rank(self, claim: Claim, source: str) -> tuple[int, int, int]:
+    def _rank(self, claim: Login, source: str) -> tuple[int, int, int]:
         """The place in the line. Those that wait count as failed, so that many at once gain nothing."""
         now = self._clock()
         self._arrived += 1
@@ -146,12 +176,12 @@ class Verifier:
             _settle(attempt, Refused("wrong password"))
         self._next()
 
-    def is_known(self, claim: Claim) -> bool:
+    def is_known(self, claim: Login) -> bool:
         """Whether these credentials were right before, and still are."""
         known = self._known.get(claim.session)
         return known is not None and compare_digest(known, self._fingerprint(claim))
 
-    def _fingerprint(self, claim: Claim) -> bytes:
+    def _fingerprint(self, claim: Login) -> bytes:
         """A hash of the claim and of the password hash that it was right for; it is of no use elsewhere."""
         password_hash = self._credentials[claim.session][1]
         parts = (claim.session, claim.username, password_hash, claim.password)

@@ -1,0 +1,85 @@
+"""Session tokens: what a client shows in place of its credentials once it has logged in."""
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+
+from fixgw.edge.api.identity import Identity
+
+TOKEN_BYTES = 32
+TOKENS_MAX = 100  # of one user; the one that was not used for longest makes room for the next
+
+
+class Tokens:
+    """The tokens that are good now. One is forgotten `seconds` after its last use.
+
+    `clock` gives seconds that never go back. Only hashes are kept, so that the time of a look-up tells
+    nothing of a token.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._identities: dict[bytes, Identity] = {}
+        self._used: dict[Identity, OrderedDict[bytes, float]] = {}  # the one used least recently first
+
+    def __len__(self) -> int:
+        return len(self._identities)
+
+    def issue(self, identity: Identity) -> str:
+        """A new token of this user."""
+        now = self._clock()
+        self._make_room(identity, now)
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        key = _key(token)
+        self._identities[key] = identity
+        self._used.setdefault(identity, OrderedDict())[key] = now
+        return token
+
+    def find(self, token: str) -> Identity | None:
+        """Whose token this is, None when it is not good; a token that is used is good for longer."""
+        key, now = _key(token), self._clock()
+        identity = self._identities.get(key)
+        if identity is None:
+            return None
+        used = self._used[identity]
+        if self._is_old(used[key], now):
+            self._forget(key)
+            return None
+        used[key] = now
+        used.move_to_end(key)
+        return identity
+
+    def revoke(self, token: str) -> None:
+        """Have the token be good no more, if it was."""
+        key = _key(token)
+        if key in self._identities:
+            self._forget(key)
+
+    def revoke_all(self, identity: Identity) -> None:
+        """Have no token of this user be good any more."""
+        for key in self._used.pop(identity, ()):
+            del self._identities[key]
+
+    def _make_room(self, identity: Identity, now: float) -> None:
+        while used := self._used.get(identity):
+            oldest = next(iter(used))
+            if len(used) < TOKENS_MAX and not self._is_old(used[oldest], now):
+                break
+            self._forget(oldest)
+
+    def _is_old(self, used: float, now: float) -> bool:
+        return now - used > self.seconds
+
+    def _forget(self, key: bytes) -> None:
+        identity = self._identities.pop(key)
+        used = self._used[identity]
+        del used[key]
+        if not used:
+            del self._used[identity]
+
+
+def _key(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
