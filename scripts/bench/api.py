@@ -163,9 +163,7 @@ def over_http(server: Server, function: str, count: int) -> tuple[float, float]:
     with ExitStack() as stack:
         connections = [stack.enter_context(Http(server.port)) for _ in range(CONNECTIONS)]
         api_client.throughput_of_many(connections, server.posts(function, count // 10), mark=DONE)
-        rate = api_client.throughput_of_many(
-            connections, server.posts(function, count), mark=DONE
-        ).per_second
+        rate = api_client.throughput_of_many(connections, server.posts(function, count), mark=DONE).per_second
         single = api_client.round_trips(connections[0], server.posts(function, ROUND_TRIPS), mark=DONE)
         return rate, statistics.median(single) * 1e6
 

@@ -11,9 +11,7 @@ import uvicorn
 from fastapi import FastAPI, Response, WebSocket, WebSocketDisconnect
 
 STANDARD_REPLY = '{"result":true,"errormsg":null,"errorcode":0,"detail":null}'
-REPLY_FRAME = (
-    r'{"m":1,"i":2,"n":"CancelOrder","o":"{\"result\":true,\"errormsg\":null,\"errorcode\":0,\"detail\":null}"}'
-)
+REPLY_FRAME = r'{"m":1,"i":2,"n":"CancelOrder","o":"{\"result\":true,\"errormsg\":null,\"errorcode\":0,\"detail\":null}"}'
 
 app = FastAPI()
 
