@@ -235,6 +235,7 @@ def run() -> None:
             str(data / "data"),
             "--fix-port",
             str(port),
+            "--no-api",
         ]
         title("A gateway with the reference configuration")
         out.print(escape("$ fixgw " + " ".join(command[3:])))

@@ -85,8 +85,9 @@ class Gateway:
     """The supervisor's process and its children; a context manager that stops them, and asserts that they
     stopped cleanly.
 
-    `process` is the supervisor, `engine` and `edge` are the children's ids. `command` stands in for
-    `python -m fixgw`. `password` is every client's, for an engine that has no edge before it.
+    `process` is the supervisor; `engine`, `edge` and `api_pid` are the children's ids. `command` stands in
+    for `python -m fixgw`. `password` is every client's, for an engine that has no edge before it. With `api`
+    there is one, on `api_port`.
     """
 
     def __init__(
@@ -96,12 +97,15 @@ class Gateway:
         env: dict[str, str] | None = None,
         command: Sequence[str] = (sys.executable, "-m", "fixgw"),
         password: str | None = None,
+        *,
+        api: bool = False,
     ) -> None:
         self.command = command
         self.password = password
         self.data = data
         self.config = config or ROOT / "config" / "gateway.toml"
         self.port = free_port()
+        self.api_port = free_port() if api else 0
         self.log = data.parent / f"{data.name}.log"
         self._env = {**os.environ, **(env or {})}
         self.process: subprocess.Popen[str] | None = None
@@ -118,6 +122,7 @@ class Gateway:
         """Start it, with `env` added to its environment, and do not wait."""
         command = [*self.command, "serve", "--config", str(self.config)]
         command += ["--data", str(self.data), "--fix-port", str(self.port)]
+        command += ["--api-port", str(self.api_port)] if self.api_port else ["--no-api"]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, text=True, env={**self._env, **env}, cwd=ROOT
@@ -144,6 +149,11 @@ class Gateway:
     def edge(self) -> int:
         """The process id of the edge; of the last one when none runs."""
         return int(json.loads(self.log_lines('"event":"edge started"')[-1])["edge"])
+
+    @property
+    def api_pid(self) -> int:
+        """The process id of the API; of the last one when none runs."""
+        return int(json.loads(self.log_lines('"event":"api started"')[-1])["api"])
 
     def ended(self) -> int:
         """Wait until it has ended by itself; the exit code, negative for the signal that ended it."""
@@ -199,12 +209,22 @@ class Gateway:
 
     def until_edge_ready(self, pid: int) -> None:
         """Wait until an edge listens that is not the one that was `pid`."""
-        until(lambda: self._listening_edge() not in (None, pid))
+        until(lambda: self._listening("edge") not in (None, pid))
 
-    def _listening_edge(self) -> int | None:
-        """The process id of the edge that has said last that it listens."""
-        lines = self.log_lines('"event":"edge ready"')
-        return int(json.loads(lines[-1])["edge"]) if lines else None
+    def kill_api(self, number: int = signal.SIGKILL) -> None:
+        """kill -9 of the API alone, which the supervisor starts again; see `until_api_ready`."""
+        pid = self.api_pid
+        os.kill(pid, number)
+        until(lambda: not is_running(pid))
+
+    def until_api_ready(self, pid: int) -> None:
+        """Wait until an API listens that is not the one that was `pid`."""
+        until(lambda: self._listening("api") not in (None, pid))
+
+    def _listening(self, child: str) -> int | None:
+        """The process id of the child that has said last that it listens."""
+        lines = self.log_lines(f'"event":"{child} ready"')
+        return int(json.loads(lines[-1])[child]) if lines else None
 
     def __enter__(self) -> "Gateway":
         return self.start()

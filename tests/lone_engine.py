@@ -18,7 +18,8 @@ def run(arguments: Sequence[str]) -> None:
     supervised.begin = lambda: supervised.Told(os.getppid(), SECRET)
     supervised.is_orphan = lambda: False
     port = arguments[arguments.index("--fix-port") + 1]
-    sys.argv = ["fixgw.engine", *arguments[1:], "--engine-port", port, "--api-port", "0"]
+    options = [word for word in arguments[1:] if word != "--no-api"]
+    sys.argv = ["fixgw.engine", *options, "--engine-port", port]
     sys.exit(engine.main())
 
 

@@ -80,9 +80,9 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> No
 def test_two_gateways_do_not_share_a_directory_or_a_port(tmp_path: Path) -> None:
     """The second one says what is taken, and the first goes on."""
     with Gateway(tmp_path / "data") as gateway:
-        same_data = fixgw("serve", "--data", str(gateway.data), "--fix-port", "1")
+        same_data = fixgw("serve", "--data", str(gateway.data), "--fix-port", "1", "--no-api")
         assert (same_data.returncode, "another gateway runs on" in same_data.stderr) == (69, True)
-        other = fixgw("serve", "--data", str(tmp_path / "other"), "--fix-port", str(gateway.port))
+        other = fixgw("serve", "--data", str(tmp_path / "other"), "--fix-port", str(gateway.port), "--no-api")
         assert (other.returncode, str(gateway.port) in other.stderr) == (69, True)
         gateway.client("TRADER37").quiet()
 

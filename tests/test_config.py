@@ -153,7 +153,7 @@ def test_example_passwords_are_good_for_loopback_only(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in found] == [
         f"[[session]] {name} password_hash" for name in SESSIONS
     ]
-    assert load(write_config(tmp_path / "a", OTHER_HOST, EVERYWHERE), find_examples=False)
+    assert load(write_config(tmp_path / "a", OTHER_HOST, EVERYWHERE), look_outside=False)
     hashes = load(REFERENCE).credentials()
     others = [(hashes[name][1], hash_password("our own")) for name in SESSIONS]
     config = load(write_config(tmp_path / "b", OTHER_HOST, EVERYWHERE, *others))

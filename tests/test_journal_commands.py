@@ -216,7 +216,7 @@ def test_a_start_without_the_state_of_a_compacted_journal_is_refused(tmp_path: P
         traded(gateway)
     forget(tmp_path / "data")
     (tmp_path / "data" / "state.db").unlink()
-    refused = fixgw("serve", "--data", str(tmp_path / "data"), "--fix-port", str(gateway.port))
+    refused = fixgw("serve", "--data", str(tmp_path / "data"), "--fix-port", str(gateway.port), "--no-api")
     assert refused.returncode == 74
     assert "the journal was compacted" in refused.stderr
     assert "restore both files together, from one backup" in refused.stderr

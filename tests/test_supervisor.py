@@ -492,7 +492,7 @@ def test_an_engine_sees_by_itself_that_the_supervisor_is_gone(odd: Odd) -> None:
 def test_an_engine_does_not_start_alone(tmp_path: Path, said: str, why: str) -> None:
     """It is for the supervisor only."""
     command = [sys.executable, "-m", "fixgw.engine", f"--config={ROOT / 'config' / 'gateway.toml'}"]
-    command += [f"--data={tmp_path / 'data'}", "--fix-port=1", "--engine-port=2", "--api-port=3"]
+    command += [f"--data={tmp_path / 'data'}", "--fix-port=1", "--engine-port=2"]
     found = subprocess.run(
         command, input=said, capture_output=True, text=True, timeout=20, cwd=ROOT, check=False
     )
@@ -504,12 +504,12 @@ def test_an_engine_does_not_start_alone(tmp_path: Path, said: str, why: str) -> 
 def test_the_secret_is_nowhere_to_be_read(tmp_path: Path) -> None:
     """Not on the command line of a child, and not in its environment."""
     environment = {"MARK": "its value"}
-    with Gateway(tmp_path / "data", env=environment) as gateway:
-        for pid in (gateway.engine, gateway.edge):
+    with Gateway(tmp_path / "data", env=environment, api=True) as gateway:
+        for pid in (gateway.engine, gateway.edge, gateway.api_pid):
             process = Path(f"/proc/{pid}")
             words = (process / "cmdline").read_bytes().decode().rstrip("\0").split("\0")
             flags = [word.partition("=")[0] for word in words if word.startswith("--")]
-            ports = ["--fix-port", "--engine-port"] + ["--api-port"] * (pid == gateway.engine)
+            ports = ["--api-port"] if pid == gateway.api_pid else ["--fix-port", "--engine-port"]
             assert flags == ["--config", "--data", *ports]
             names = {entry.partition("=")[0] for entry in (process / "environ").read_text().split("\0")}
             assert names - {""} <= {*os.environ, *environment}

@@ -41,7 +41,6 @@ class Alone:
             f"--data={self.data}",
             f"--fix-port={self.port}",
             f"--engine-port={self.port}",
-            "--api-port=0",
         ]
         with self.log.open("w") as log:
             process = subprocess.Popen(

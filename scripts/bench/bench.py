@@ -112,7 +112,7 @@ def gateway_in(root: Path, sync: str, door: Door = Door.ENGINE) -> Iterator[Serv
         ("fixgw", "trader37-demo") if door is not Door.ENGINE else ("tests.lone_engine", SECRET)
     )
     command = [sys.executable, "-m", module, "serve", "--config", str(root / "gateway.toml")]
-    command += ["--data", str(root / "data"), "--fix-port", str(port)]
+    command += ["--data", str(root / "data"), "--fix-port", str(port), "--no-api"]
     with (root / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT)
     with process:

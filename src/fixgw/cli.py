@@ -47,9 +47,9 @@ Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the
 DEFAULT_CONFIG = Path("config/gateway.toml")
 
 
-def _load(path: Path, *, find_examples: bool = True) -> Config:
+def _load(path: Path, *, look_outside: bool = True) -> Config:
     try:
-        return load(path, find_examples=find_examples)
+        return load(path, look_outside=look_outside)
     except ConfigError as error:
         for problem in error.problems:
             err.print(f"[red]error[/red] {_plain(problem)}")
@@ -64,16 +64,21 @@ def _plain(text: str) -> str:
 
 @app.command()
 def serve(
-    config: ConfigFile = DEFAULT_CONFIG, data: DataDir = None, fix_port: Port = None, api_port: Port = None
+    config: ConfigFile = DEFAULT_CONFIG,
+    data: DataDir = None,
+    fix_port: Port = None,
+    api_port: Port = None,
+    no_api: Annotated[bool, typer.Option("--no-api", help="Leave the HTTP and WebSocket API out.")] = False,
 ) -> None:
-    """Run the gateway until SIGINT or SIGTERM: the engine, the edge, and the supervisor that watches both."""
+    """Run the gateway until SIGINT or SIGTERM: engine, edge and API, and the supervisor that watches them."""
     settings = _load(config)
     raise typer.Exit(
         supervisor.supervise(
             settings,
             data=settings.data if data is None else data.resolve(),
             fix_port=settings.fix.port if fix_port is None else fix_port,
-            api_port=settings.api.port if api_port is None else api_port,
+            api_port=0 if api_port is None else api_port,
+            has_api=settings.api.enabled and not no_api,
         )
     )
 

@@ -14,7 +14,8 @@ from fixgw.fix.settings import SessionSettings
 class Consequence(StrEnum):
     """What a change takes to be in force."""
 
-    RELOAD = "it is passed on to the engine and the edge"
+    RELOAD = "it is passed on to the engine, the edge and the API"
+    API = "the API restarts"
     ENGINE = "the engine restarts"
     START = "the gateway has to be stopped and started"
 
@@ -22,14 +23,17 @@ class Consequence(StrEnum):
 _BY_TABLE = {
     "gateway": Consequence.START,
     "fix": Consequence.START,
-    "api": Consequence.START,
+    "api": Consequence.API,
     "supervisor": Consequence.START,
     "log": Consequence.START,
     "journal": Consequence.ENGINE,
     "oms": Consequence.ENGINE,
     "instrument": Consequence.ENGINE,
+    "dialect": Consequence.API,
 }
-"""The tables that are more than a reload; `[fix] settings` is the engine's."""
+"""The tables that are more than a reload."""
+_BY_KEY = {("fix", "settings"): Consequence.ENGINE, ("api", "enabled"): Consequence.START}
+"""The keys that are not as their tables."""
 
 
 class InForce(Struct, frozen=True):
@@ -57,8 +61,9 @@ def changes(old: InForce, new: InForce) -> Mapping[Consequence, tuple[str, ...]]
 def kept(old: InForce, new: InForce) -> InForce:
     """`new`, but with what only a new start changes as it was: what is in force after a reload."""
     tables = {name: getattr(old.config, name) for name, of in _BY_TABLE.items() if of is Consequence.START}
-    fix = old.config.fix.model_copy(update={"settings": new.config.fix.settings})
-    return InForce(new.config.model_copy(update={**tables, "fix": fix}), new.settings)
+    tables["fix"] = old.config.fix.model_copy(update={"settings": new.config.fix.settings})
+    tables["api"] = new.config.api.model_copy(update={"enabled": old.config.api.enabled})
+    return InForce(new.config.model_copy(update=tables), new.settings)
 
 
 def _changes(old: Config, new: Config) -> Iterator[tuple[Consequence, str]]:
@@ -69,8 +74,7 @@ def _changes(old: Config, new: Config) -> Iterator[tuple[Consequence, str]]:
             continue
         if isinstance(before, BaseModel):
             for key in _differing(before, after):
-                is_settings = (name, key) == ("fix", "settings")
-                yield (Consequence.ENGINE if is_settings else of), f"[{name}] {key}"
+                yield _BY_KEY.get((name, key), of), f"[{name}] {key}"
         elif name == "session":
             yield from _session_changes(before, after)
         else:

@@ -3,7 +3,8 @@
 from rich.console import Console
 from rich.table import Table
 
-from fixgw.config import Config, is_loopback
+from fixgw.config import Config
+from fixgw.config_checks import is_loopback
 from fixgw.config_tables import FixTable, SessionTable, TlsTable, UserTable
 from fixgw.core.directory import CancelScope, DefaultScope, Permission
 

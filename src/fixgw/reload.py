@@ -36,7 +36,7 @@ class Reload:
             return
         self._is_wanted = False
         try:
-            config = load(self._config.path, find_examples=False)
+            config = load(self._config.path, look_outside=False)
         except ConfigError as error:
             for problem in error.problems:
                 log.error("configuration not loaded", problem=problem, file=str(self._config.path))

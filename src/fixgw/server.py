@@ -190,7 +190,6 @@ def serve(
     *,
     data: Path,
     fix_port: int,
-    api_port: int,
     engine_port: int,
     secret: str,
     is_orphan: Callable[[], bool] = lambda: False,
@@ -225,7 +224,7 @@ def serve(
     loop.stop_on_signals()
     orders = sum(len(state.book) for state in gateway.desk.states.values())
     seconds = round(perf_counter() - started, 3)
-    ports = {"fix_port": fix_port, "api_port": api_port, "engine_port": engine_port}
+    ports = {"fix_port": fix_port, "engine_port": engine_port}
     log.info("ready", version=__version__, **ports, data=str(data), open_orders=orders, seconds=seconds)
     buffer.flush()
     print(f"fixgw ready: FIX {config.fix.host}:{fix_port}, {orders} open orders, data {data}", flush=True)  # noqa: T201

@@ -1,6 +1,8 @@
-"""The supervisor: keeps the engine and the edge running, each for itself, and starts and stops both.
+"""The supervisor: keeps the engine, the edge and the API running, each for itself, and starts and stops them.
 
 It holds nothing that could be lost, and is one thread without QuickFIX and without a port that others reach.
+Without the engine or the edge there is no gateway. Without the API there is: when it has ended for good, FIX
+goes on. Only an API that cannot start at all, for a port or the configuration, ends the gateway's start.
 """
 
 import os
@@ -21,7 +23,7 @@ import structlog
 
 from fixgw.config import Config, ConfigError, load
 from fixgw.consequences import Consequence, changes, kept, read
-from fixgw.exits import EXIT_INVARIANT, EXIT_OK, EXIT_UNAVAILABLE
+from fixgw.exits import EXIT_INVARIANT, EXIT_OK, EXIT_UNAVAILABLE, FINAL
 from fixgw.logs import configure
 from fixgw.supervised import Told
 from fixgw.ward import Beats, Ward
@@ -31,14 +33,17 @@ log = structlog.get_logger("fixgw.supervisor")
 
 ENGINE = (sys.executable, "-P", "-m", "fixgw.engine")  # -P: no module of the current directory
 EDGE = (sys.executable, "-P", "-m", "fixgw.edge")
-OPEN = b"open"  # tells the edge to listen: the engine is ready
+API = (sys.executable, "-P", "-m", "fixgw.edge.api")
+OPEN = b"open"  # tells the edge and the API to listen: the engine is ready
+API_STOP_SECONDS = 1.5  # what an API that stops has, to answer what it was asked, before the engine stops too
 TICK_SECONDS = 0.25  # how late a deadline is noticed at most
 
 
 class Supervisor:
-    """Runs the commands `engine`, which listens on `engine_port`, and `edge` until both have ended for good.
+    """Runs the commands `engine`, `edge` and `api` until all have ended for good.
 
-    `flush` writes the log lines.
+    The engine listens on `engine_port`. No command for the API means that there is none. `flush` writes the
+    log lines.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Supervisor:
         config: Config,
         engine: Sequence[str],
         edge: Sequence[str],
+        api: Sequence[str],
         engine_port: int,
         flush: Callable[[], None],
     ) -> None:
@@ -55,8 +61,9 @@ class Supervisor:
         self._asked_to_stop: signal.Signals | None = None
         self._is_asked_to_reload = self._is_stopping = False
         self._first = EXIT_OK
-        self._is_open = False
-        self._to_say = b""
+        self._stop_rest_at: float | None = None
+        self._is_open = self._has_said = self._is_api_over = False
+        self._to_say = self._api_line = b""
         secret = secrets.token_urlsafe(32)
         told = msgspec.json.encode(Told(os.getpid(), secret))
         self._engine = Ward(
@@ -80,10 +87,24 @@ class Supervisor:
             flush=flush,
             waits=True,
         )
-        self._wards = (self._edge, self._engine)  # in the order in which they are told to stop
+        self._api = None
+        if api:
+            self._api = Ward(
+                "api",
+                api,
+                config.supervisor,
+                self._selector,
+                words=[told],
+                signs=Beats,
+                on_ready=self._on_api_ready,
+                flush=flush,
+                waits=True,
+            )
+        self._needed = (self._edge, self._engine)  # in the order in which they are told to stop
+        self._wards = self._needed if self._api is None else (self._api, *self._needed)
 
     def run(self) -> int:
-        """Until SIGINT or SIGTERM, or until a restart of either cannot help; the exit code."""
+        """Until SIGINT or SIGTERM, or until a restart of what is needed cannot help; the exit code."""
         self._listen_to_signals()
         try:
             while any(ward.code is None for ward in self._wards):
@@ -93,7 +114,10 @@ class Supervisor:
                 self._stop_if_due()
                 self._reload_if_due()
                 self._wait()
-            return next((code for code in (self._first, self._engine.code, self._edge.code) if code), EXIT_OK)
+            codes = [self._first, self._engine.code, self._edge.code]
+            if self._api is not None and not self._is_api_over:
+                codes.append(self._api.code)
+            return next((code for code in codes if code), EXIT_OK)
         except Exception:
             log.exception("our mistake")
             return EXIT_INVARIANT
@@ -133,20 +157,49 @@ class Supervisor:
             key.data()
 
     def _stop_if_due(self) -> None:
-        """Stop both children, when we are asked to or because one of them has ended for good."""
+        """Stop all children, when we are asked to or because one has ended for good that is needed."""
         if self._is_stopping:
+            self._stop_rest_if_due()
             return
-        over = next((ward for ward in self._wards if ward.code is not None), None)
+        over = (
+            next((ward for ward in self._needed if ward.code is not None), None) or self._api_that_is_over()
+        )
         if over is not None and over.code is not None:
             self._is_stopping, self._first = True, over.code
-            why = {"why": "the other child has ended"}
+            why = {"why": "another child has ended"}
         elif self._asked_to_stop is not None:
             self._is_stopping = True
             why = {"signal": self._asked_to_stop.name}
         else:
             return
-        for ward in self._wards:
-            ward.stop(**why)
+        self._why_stopped = why
+        self._stop_rest_at = time.monotonic()
+        if self._api is not None:
+            self._stop_rest_at += API_STOP_SECONDS
+            self._api.stop(**why)
+        self._stop_rest_if_due()
+
+    def _stop_rest_if_due(self) -> None:
+        """Stop what is needed, as soon as the API has ended: what it was asked is answered, if it can be."""
+        if self._stop_rest_at is None:
+            return
+        has_api = self._api is not None and self._api.code is None
+        if has_api and time.monotonic() < self._stop_rest_at:
+            return
+        self._stop_rest_at = None
+        for ward in self._needed:
+            ward.stop(**self._why_stopped)
+
+    def _api_that_is_over(self) -> Ward | None:
+        """The API, when it could not even start, and a person has to put something right."""
+        if self._api is None or self._api.code is None or self._is_api_over:
+            return None
+        if self._api.code in FINAL and not self._has_said:
+            return self._api
+        self._is_api_over = True
+        log.critical("api is gone", code=self._api.code, why="FIX goes on without it; SIGHUP starts it again")
+        self._say()
+        return None
 
     def _reload_if_due(self) -> None:
         """Read the configuration again when we are asked to, and have everybody do what its changes take."""
@@ -172,20 +225,40 @@ class Supervisor:
         else:
             self._engine.reload()
         self._edge.reload()
+        if self._api is None:
+            return
+        if self._is_api_over:
+            self._is_api_over = False
+            self._api.begin_again()
+        elif changed := found.get(Consequence.API):
+            self._api.restart(changed=changed)
+        else:
+            self._api.reload()
 
     def _on_engine_ready(self, line: bytes) -> None:
-        """Let the edge listen, and say that the gateway is ready as soon as it does."""
-        self._to_say = line + b"\n"
+        """Let the others listen, and say that the gateway is ready as soon as they do."""
+        self._to_say = line
         if not self._is_open:
             self._is_open = True
-            self._edge.tell(OPEN)
+            for ward in self._wards:
+                if ward is not self._engine:
+                    ward.tell(OPEN)
+        self._say()
+
+    def _on_api_ready(self, line: bytes) -> None:
+        """Remember where the API is, for the ready line."""
+        self._api_line = b", " + line
         self._say()
 
     def _say(self) -> None:
-        """Pass the engine's ready line on, once for each of its starts, when the edge listens too."""
-        if self._edge.is_ready and self._to_say:
-            _pass_on(self._to_say)
-            self._to_say = b""
+        """Pass the engine's ready line on, once for each of its starts, when the others listen too.
+
+        The API is waited for at the start alone.
+        """
+        is_api_awaited = self._api is not None and not (self._has_said or self._is_api_over or self._api_line)
+        if self._edge.is_ready and self._to_say and not is_api_awaited:
+            _pass_on(self._to_say + (b"" if self._is_api_over else self._api_line) + b"\n")
+            self._to_say, self._has_said = b"", True
 
 
 def _pass_on(line: bytes) -> None:
@@ -211,8 +284,11 @@ def reserve(port: int) -> socket.socket:
     return reserved
 
 
-def supervise(config: Config, *, data: Path, fix_port: int, api_port: int) -> int:
-    """Run the gateway on the directory `data`, its clients' port being `fix_port`; the exit code."""
+def supervise(config: Config, *, data: Path, fix_port: int, api_port: int, has_api: bool) -> int:
+    """Run the gateway on the directory `data`, its clients' port being `fix_port`; the exit code.
+
+    An `api_port` of 0 is what the configuration says, also after it has changed.
+    """
     lines = configure(config.log.format, config.log.level)
     try:
         reserved = reserve(config.fix.engine_port)
@@ -223,8 +299,8 @@ def supervise(config: Config, *, data: Path, fix_port: int, api_port: int) -> in
         return EXIT_UNAVAILABLE
     with reserved:
         engine_port: int = reserved.getsockname()[1]
-        common = [f"--config={config.path}", f"--data={data}", f"--fix-port={fix_port}"]
-        common.append(f"--engine-port={engine_port}")
-        return Supervisor(
-            config, [*ENGINE, *common, f"--api-port={api_port}"], [*EDGE, *common], engine_port, lines.flush
-        ).run()
+        common = [f"--config={config.path}", f"--data={data}"]
+        ports = [f"--fix-port={fix_port}", f"--engine-port={engine_port}"]
+        api = [*API, *common, f"--api-port={api_port}"] if has_api else []
+        engine, edge = [*ENGINE, *common, *ports], [*EDGE, *common, *ports]
+        return Supervisor(config, engine, edge, api, engine_port, lines.flush).run()

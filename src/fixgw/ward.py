@@ -18,7 +18,9 @@ from fixgw.watch import STEP_MAX_SECONDS
 
 log = structlog.get_logger("fixgw.supervisor")
 
-STOP_SECONDS = 13.0  # the engine waits 5 for Logouts; with ABORT_SECONDS a stop is over within 15
+STOP_SECONDS = (
+    12.0  # the engine waits 5 for Logouts; with ABORT_SECONDS and the API's a stop takes 15 at most
+)
 ABORT_SECONDS = 1.5  # writing all stacks takes milliseconds; a core dump that takes longer is cut off
 PAUSE_FIRST_SECONDS = 0.5  # before the second restart in a row; the first comes at once
 PAUSE_MAX_SECONDS = 10.0  # doubled up to this: a cause that passes is not waited for longer than it lasts
@@ -142,6 +144,13 @@ class Ward:
         self._log.info(f"{self._name} restarts for a new configuration", **why)
         self._is_restarting = True
         self._ask_to_end()
+
+    def begin_again(self) -> None:
+        """Start it after it has ended for good, as if it had never crashed."""
+        if self.code is not None and not self._is_stopping:
+            self.code = None
+            self._crashes.clear()
+            self._start_at = 0.0
 
     def reload(self) -> None:
         """Have the child read its configuration again: SIGHUP, as soon as it is ready to take one."""

@@ -29,7 +29,6 @@ def main() -> int:
         config,
         data=Path(directory) / "data",
         fix_port=int(port),
-        api_port=0,
         engine_port=int(port),
         secret=SECRET,
     )

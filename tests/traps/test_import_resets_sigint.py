@@ -123,7 +123,7 @@ def test_no_source_gives_quickfix_a_log() -> None:
 def serve(config: Path, data: Path, port: int) -> subprocess.CompletedProcess[str]:
     """`fixgw serve` that is expected to end by itself."""
     command = [sys.executable, "-m", "fixgw", "serve", "--config", str(config), "--data", str(data)]
-    command += ["--fix-port", str(port)]
+    command += ["--fix-port", str(port), "--no-api"]
     return subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=ROOT, check=False)
 
 

@@ -7,7 +7,6 @@ does not hang.
 
 import asyncio
 import os
-import resource
 import signal
 import socket
 import ssl
@@ -24,6 +23,7 @@ from fixgw.config import Config, ConfigError, load
 from fixgw.edge import tls
 from fixgw.edge.front import Front
 from fixgw.edge.pipe import Take
+from fixgw.edge.process import BEAT_SECONDS, KERNEL_QUEUE, OPEN, bound, failed, say, take_descriptors
 from fixgw.edge.reporter import Reporter
 from fixgw.edge.wirelog import WireLog
 from fixgw.exits import EXIT_CONFIG, EXIT_INVARIANT, EXIT_OK, EXIT_REFUSED, EXIT_UNAVAILABLE
@@ -31,8 +31,6 @@ from fixgw.logs import configure
 
 log = structlog.get_logger("fixgw.edge")
 
-KERNEL_QUEUE = 1_024  # connections that the kernel keeps until they are accepted
-BEAT_SECONDS = 1.0
 CLOSE_SECONDS = 10.0  # how long a stop waits for the engine to log the clients out
 WARN_SECONDS = 86_400.0  # between two warnings that a certificate ends
 
@@ -61,7 +59,7 @@ class Edge:
         warn_at = loop.time()
         while not self._stopped.is_set():
             if self._is_listening:
-                _say("beat")
+                say("beat")
             if loop.time() >= warn_at:
                 warn_at += WARN_SECONDS
                 self._warn()
@@ -83,7 +81,7 @@ class Edge:
         said = os.read(sys.stdin.fileno(), 4_096)
         if not said:
             os._exit(EXIT_INVARIANT)  # nobody is left to start us again, or to stop us
-        if b"open" in said and not self._is_listening:
+        if OPEN in said and not self._is_listening:
             try:
                 self._listener.listen(KERNEL_QUEUE)
             except OSError as error:  # another program has bound and opened it since
@@ -92,7 +90,7 @@ class Edge:
                 return
             self._front.listen([self._listener])
             self._is_listening = True
-            _say("listening")
+            say("listening")
 
     def _disable(self, sessions: frozenset[str]) -> None:
         self._front.disabled = sessions
@@ -129,21 +127,6 @@ def _context(config: Config) -> ssl.SSLContext | None:
     return tls.server_context(config.tls, config.path.parent)
 
 
-def _say(word: str) -> None:
-    with suppress(OSError):  # its reader is gone, and so will we be
-        os.write(sys.stdout.fileno(), f"{word}\n".encode())
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket that has the port, and does not listen yet. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setblocking(False)
-    listener.bind((host, port))
-    return listener
-
-
 def _unused(_: str, __: bytes, ___: bytes) -> None:
     """No wire log."""
 
@@ -153,17 +136,17 @@ def main() -> int:
     options = supervised.options("fixgw.edge", ("--fix-port", "--engine-port"))
     try:
         told = supervised.begin()
-        config = load(options.config, find_examples=False)  # the supervisor has looked for them
+        config = load(options.config, look_outside=False)  # the supervisor has done so
     except supervised.SupervisionError as error:
-        return _failed(str(error), EXIT_REFUSED)
+        return failed(str(error), EXIT_REFUSED)
     except ConfigError as error:
-        return _failed("\n".join(error.problems), EXIT_CONFIG)
+        return failed("\n".join(error.problems), EXIT_CONFIG)
     lines = configure(config.log.format, config.log.level)
     where = f"{options.fix_port} on {config.fix.host}"
     try:
-        listener = _bound(config.fix.host, options.fix_port)
+        listener = bound(config.fix.host, options.fix_port)
     except OSError as error:
-        return _failed(f"cannot open the FIX port {where}: {error.strerror}", EXIT_UNAVAILABLE)
+        return failed(f"cannot open the FIX port {where}: {error.strerror}", EXIT_UNAVAILABLE)
     wire_log = WireLog(options.data / "wire", config.wire.keep_days) if config.wire.log else None
 
     async def run() -> None:
@@ -171,14 +154,13 @@ def main() -> int:
         edge = Edge(config, listener, options.engine_port, told.secret, take)
         await edge.run(options.data, lines.flush)
 
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection takes two
+    take_descriptors()
     try:
         asyncio.run(run())
     except tls.TlsError as error:
-        return _failed(str(error), EXIT_CONFIG)
+        return failed(str(error), EXIT_CONFIG)
     except OSError as error:
-        return _failed(f"cannot open the FIX port {where}: {error.strerror}", EXIT_UNAVAILABLE)
+        return failed(f"cannot open the FIX port {where}: {error.strerror}", EXIT_UNAVAILABLE)
     except Exception:
         log.exception("our mistake")
         return EXIT_INVARIANT
@@ -187,12 +169,6 @@ def main() -> int:
             wire_log.close()
         lines.flush()
     return EXIT_OK
-
-
-def _failed(why: str, code: int) -> int:
-    log.critical("failed", why=why)
-    print(f"fixgw: {why}", file=sys.stderr, flush=True)  # noqa: T201
-    return code
 
 
 if __name__ == "__main__":

@@ -121,6 +121,11 @@ class EngineLink:
         """Whether there is an engine to ask."""
         return self._connection is not None
 
+    @property
+    def waiting(self) -> int:
+        """How many requests have no answer yet."""
+        return len(self._waiting)
+
     async def run(self) -> None:
         """Keep the link up until cancelled."""
         sweeping = asyncio.ensure_future(self._sweep())

@@ -10,10 +10,10 @@ from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
 
 def main() -> int:
     """Run the engine; the exit code."""
-    given = supervised.options("fixgw.engine", ("--fix-port", "--api-port", "--engine-port"))
+    given = supervised.options("fixgw.engine", ("--fix-port", "--engine-port"))
     try:
         told = supervised.begin()
-        config = load(given.config, find_examples=False)
+        config = load(given.config, look_outside=False)
     except supervised.SupervisionError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return EXIT_REFUSED
@@ -28,7 +28,6 @@ def main() -> int:
         config,
         data=given.data,
         fix_port=given.fix_port,
-        api_port=given.api_port,
         engine_port=given.engine_port,
         secret=told.secret,
         is_orphan=supervised.is_orphan,

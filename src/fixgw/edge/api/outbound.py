@@ -7,12 +7,12 @@ from collections.abc import Callable
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
 
+from fixgw.edge.api.connections import ABORT
+
 log = structlog.get_logger("fixgw.api")
 
 TRY_AGAIN_LATER = 1013  # the close code of RFC 6455's registry for a client that is too slow
 CLOSE_SECONDS = 1.0  # how long a client that does not read is given to take the last frame
-ABORT = "fixgw.abort"
-"""The ASGI extension under which the server gives what ends a connection at once."""
 
 
 class Outbound:
@@ -76,6 +76,6 @@ class Outbound:
             self._texts.clear()
 
     def _abort(self) -> None:
-        abort: Callable[[], None] | None = self._websocket.scope.get("extensions", {}).get(ABORT)
+        abort: Callable[[], None] | None = self._websocket.scope.get("state", {}).get(ABORT)
         if abort is not None:
             abort()

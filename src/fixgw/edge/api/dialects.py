@@ -1,0 +1,18 @@
+"""The dialects that can be served, by their names in the configuration."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+from msgspec import Struct
+
+from fixgw.edge.api.context import Context
+
+
+class Dialect(Struct, frozen=True):
+    """A dialect: what makes its routes, and what its documentation says first, with how one logs in."""
+
+    router: Callable[[Context], APIRouter]
+    about: str
+
+
+DIALECTS: dict[str, Dialect] = {}
