@@ -207,7 +207,11 @@ def test_a_new_order_without_permission(user_id: int) -> None:
 def test_an_order_is_entered_as_it_was_asked_for() -> None:
     """D becomes an order with all that was asked for, in the user's default account if it names none."""
     request = new_order(
-        side=Side.SELL_SHORT, time_in_force=TimeInForce.GOOD_TILL_CANCEL, strategy="grid", content=55
+        side=Side.SELL_SHORT,
+        time_in_force=TimeInForce.GOOD_TILL_CANCEL,
+        strategy="grid",
+        product="MIS",
+        content=55,
     )
     decision = decide(state(), request, AT, 100)
     entered = order(
@@ -217,6 +221,7 @@ def test_an_order_is_entered_as_it_was_asked_for() -> None:
         side=Side.SELL_SHORT,
         time_in_force=TimeInForce.GOOD_TILL_CANCEL,
         strategy="grid",
+        product="MIS",
         content=55,
         entered_at=AT,
     )

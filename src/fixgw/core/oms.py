@@ -218,6 +218,7 @@ def _order(
         content=request.content,
         entered_at=at,
         status=OrdStatus.PENDING_TRIGGER if request.ord_type.has_trigger else OrdStatus.NEW,
+        product=request.product,
     )
 
 

@@ -135,7 +135,8 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
 
     `entered_by` is the user who entered it for `user_id`, None when that is himself. `session` is the FIX
     session that is told what happens to it, `content` a digest of the New Order
-    Single it came in (for PossResend), `pending_cancel` names the request behind PENDING_CANCEL.
+    Single it came in (for PossResend), `pending_cancel` names the request behind PENDING_CANCEL. `strategy`
+    and `product` are labels that the client gave it; `product` is OpenAlgo's and changes nothing here.
     """
 
     order_id: int
@@ -161,6 +162,7 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
     pending_cancel: CancelRef | None = None
     changed_at: datetime | None = None
     entered_by: int | None = None
+    product: str | None = None
 
     @property
     def is_open(self) -> bool:

@@ -43,7 +43,8 @@ class Request(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
 
 
 class NewOrder(Request, frozen=True, tag=True, array_like=True, gc=False):
-    """New Order Single (D). `owner_id` is the user named in it; None is the one who asks.
+    """New Order Single (D). `owner_id` is the user named in it; None is the one who asks. `strategy` and
+    `product` are labels.
 
     A field that holds a value we do not know is None here, and `unsupported` says which: that refusal
     (106) has its place after those for permission (20) and unknown names (104).
@@ -63,6 +64,7 @@ class NewOrder(Request, frozen=True, tag=True, array_like=True, gc=False):
     strategy: str | None = None
     unsupported: Refusal | None = None
     side_text: str = ""
+    product: str | None = None
 
 
 class CancelOrder(Request, frozen=True, tag=True, array_like=True, gc=False):
