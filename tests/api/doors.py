@@ -172,7 +172,7 @@ class AlphaPoint:
             basic = b64encode(f"{username}:{password}".encode()).decode()
             self._http = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", timeout=SECONDS)
             logged_in = self._http.get("/AP/Authenticate", headers={"Authorization": f"Basic {basic}"})
-            self._http.headers["APToken"] = logged_in.json()["SessionToken"]
+            self.token = self._http.headers["APToken"] = logged_in.json()["SessionToken"]
         else:
             self._websocket = connect(f"ws://127.0.0.1:{self._port}/WSGateway/", open_timeout=SECONDS)
             logged_in = self.call("WebAuthenticateUser", UserName=username, Password=password)
