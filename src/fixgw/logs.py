@@ -108,7 +108,10 @@ def configure(
     buffer = LineBuffer(file, as_json=not text, with_requests=level in ("debug", "info"))
     processors: list[structlog.typing.Processor]
     if text:
-        render = structlog.dev.ConsoleRenderer(colors=file.isatty())
+        render = structlog.dev.ConsoleRenderer(
+            colors=file.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # another would show what variables hold
+        )
         processors = [structlog.processors.add_log_level, _timestamp, _redacted, render]
     else:
         processors = [structlog.processors.format_exc_info, _json]

@@ -57,7 +57,7 @@ def build(served: Sequence[Served], dialects: Mapping[str, Dialect], body_bytes_
         )
 
     @app.exception_handler(Exception)
-    async def our_mistake(_: Request, __: Exception) -> JSONResponse:  # the server logs it
+    async def our_mistake(_: Request, __: Exception) -> JSONResponse:  # the guard logs it
         return JSONResponse({"detail": "our own mistake; the gateway's log has it"}, 500)
 
     app.mount(PAGE_PATH, StaticFiles(directory=PAGE_FILES))

@@ -1,9 +1,12 @@
-"""What every request has to pass before a dialect sees it: where it comes from, and how long its body is."""
+"""What stands around every dialect: where a request may come from, its length, and our own mistakes."""
 
 from collections.abc import Iterable
 
 import msgspec
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger("fixgw.api")
 
 PAGE_PATHS = ("/docs", "/openapi.json")
 """What a page of another site may link to."""
@@ -13,7 +16,8 @@ class Guard:
     """Refuses what a page of another site sends, and bodies of more than `body_bytes_max`, in front of `app`.
 
     A browser may send credentials that it remembers with any page's requests, so those of other sites' pages
-    are refused; and there are no CORS headers. A body is read before `app` is called.
+    are refused; and there are no CORS headers. A body is read before `app` is called. What `app` raises is
+    our mistake: it is logged, and goes no further.
     """
 
     def __init__(self, app: ASGIApp, body_bytes_max: int) -> None:
@@ -28,7 +32,13 @@ class Guard:
         elif scope["type"] == "http" and (b"content-length" in headers or b"transfer-encoding" in headers):
             await self._read(scope, receive, send, headers.get(b"content-length", b"0"))
         else:
+            await self._call(scope, receive, send)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
             await self._app(scope, receive, send)
+        except Exception:  # `app` has answered it
+            log.exception("our mistake", path=scope["path"])
 
     async def _read(self, scope: Scope, receive: Receive, send: Send, length: bytes) -> None:
         """Read the body, and have `app` receive it as a whole."""
@@ -51,7 +61,7 @@ class Guard:
         async def receive_whole() -> Message:
             return waiting.pop() if waiting else await receive()
 
-        await self._app(scope, receive_whole, send)
+        await self._call(scope, receive_whole, send)
 
 
 def is_from_elsewhere(headers: dict[bytes, bytes], path: str) -> bool:

@@ -68,6 +68,11 @@ class Server:
         self._refused: Counter[str] = Counter()
         self.step()
 
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return self._connected.total
+
     def listen(self) -> None:
         """Take connections from now on. Raises OSError."""
         self._listener.listen(KERNEL_QUEUE)
