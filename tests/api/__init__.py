@@ -1,1 +1,1 @@
-"""Tests of the API: each dialect, and what they have in common."""
+"""The API, dialect by dialect."""

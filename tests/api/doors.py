@@ -63,7 +63,7 @@ class New(NamedTuple):
 
 def exact(text: str) -> Any:
     """JSON with its numbers as they are written."""
-    return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    return json.loads(text, parse_float=Decimal)
 
 
 # FIX
@@ -151,13 +151,13 @@ def _from_fix(message: Message) -> Seen:
 # The API. Its numbers are read exactly; an average price has at most twelve digits after the point.
 
 
-def rounded(average: Decimal) -> Decimal:
+def rounded(average: Decimal | int) -> Decimal:
     """An average price as a door without room for a recurring decimal shows it."""
-    return average.quantize(Decimal("1e-12"))
+    return Decimal(average).quantize(Decimal("1e-12"))
 
 
-def _or_none(value: Decimal | None) -> Decimal | None:
-    return value or None
+def _or_none(value: Decimal | int | None) -> Decimal | None:
+    return Decimal(value) if value else None
 
 
 class AlphaPoint:

@@ -21,6 +21,11 @@ from fixgw.edge.engine_link import EngineAwayError
 
 log = structlog.get_logger("fixgw.api")
 
+ABOUT = """Each function is called over HTTP at `/AP/<Function>`, by GET with a query or by POST with JSON,
+and on a WebSocket at `/WSGateway/`, in frames `{"m":0,"i":2,"n":"<Function>","o":"<JSON as a string>"}`. Log
+in with `AuthenticateUser` (HTTP Basic, or the headers `APIKey`, `Signature`, `UserId` and `Nonce`) and send
+the SessionToken of its reply as the header `APToken`; or sign each call. Refusals are HTTP 200 with the
+standard reply."""
 HTTP_PATHS = ("/AP", "/ap")
 SOCKET_PATHS = ("/WSGateway/", "/WSGateway", "/wsgateway/", "/wsgateway")
 
@@ -109,7 +114,7 @@ async def _pairs(call: Call, request: Request) -> Pairs | Refusal:
 
 def router(context: Context) -> APIRouter:
     """The routes of the dialect."""
-    routes = APIRouter(tags=["AlphaPoint"])
+    routes = APIRouter()
     listeners = Listeners()
     http = Http(context, listeners)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 
 import structlog
 from fastapi import WebSocket
@@ -33,12 +32,27 @@ Answer = asyncio.Future[Answered]
 
 
 class _Waiting:
-    """A reply that is not on its way yet, and the events that come after it."""
+    """A reply that is not on its way yet, and what is sent right after it (`then`)."""
 
-    def __init__(self, answer: Answer, finish: Callable[[Answer], str]) -> None:
+    def __init__(self, answer: Answer, call: Call, frame: Frame, ask: Ask, user_id: int) -> None:
         self.answer = answer
-        self.finish = finish
+        self.call = call
+        self.frame = frame
+        self.ask = ask
+        self.user_id = user_id
         self.then: list[str] = []
+
+    def reply(self) -> tuple[str, Event | None]:
+        """The reply, whose answer is there, and the event besides."""
+        event = None
+        try:
+            body, event = self.ask.reply(self.answer.result())
+        except EngineAwayError as error:
+            body = away(self.call, error)
+        except Exception:
+            log.exception("our mistake", call=self.call.name)
+            body = our_mistake(self.call)
+        return write(FrameType.REPLY, self.frame.number, self.frame.function, body), event
 
 
 class Socket(Listener):
@@ -107,20 +121,8 @@ class Socket(Listener):
     def _wait_for(self, call: Call, frame: Frame, caller: Caller, ask: Ask) -> None:
         """Ask the engine; the reply follows when the answer is there."""
 
-        def finish(answer: Answer) -> str:
-            event = None
-            try:
-                body, event = ask.reply(answer.result())
-            except EngineAwayError as error:
-                body = away(call, error)
-            except Exception:
-                log.exception("our mistake", call=call.name)
-                body = our_mistake(call)
-            self._listeners.tell(caller.user_id, event)
-            return write(FrameType.REPLY, frame.number, frame.function, body)
-
         answer = self._context.engine.ask(self._context.door, ask.request)
-        self._waiting.append(_Waiting(answer, finish))
+        self._waiting.append(_Waiting(answer, call, frame, ask, caller.user_id))
         answer.add_done_callback(self._flush)
 
     def _flush(self, _: object = None) -> None:
@@ -128,9 +130,10 @@ class Socket(Listener):
         waiting = self._waiting
         while waiting and waiting[0].answer.done():
             first = waiting.popleft()
-            self._outbound.send(first.finish(first.answer))
-            for text in first.then:
+            reply, event = first.reply()
+            for text in (reply, *first.then):
                 self._outbound.send(text)
+            self._listeners.tell(first.user_id, event)
         if len(waiting) < WAITING_MAX or self._outbound.is_cut_off:
             self._room.set()
 
