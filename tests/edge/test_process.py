@@ -1,25 +1,25 @@
-"""What the processes of the edge have in common."""
+"""What the processes that face the world have in common."""
 
 import asyncio
 import socket
 
 from fixgw.edge.process import bound
-from tests.gateway import free_port
 
 
-def test_no_answer_waits_for_an_acknowledgement_of_the_one_before() -> None:
-    """Connections of a port have TCP_NODELAY, however they are taken."""
+def test_what_is_sent_does_not_wait_for_the_acknowledgment_of_what_was_sent_before() -> None:
+    """TCP_NODELAY is set on every connection: without it the second write of an answer waits 40 ms."""
 
-    async def run() -> int:
-        loop = asyncio.get_running_loop()
-        with bound("127.0.0.1", free_port()) as listener, socket.socket() as client:
-            listener.listen()
-            client.setblocking(False)
-            await loop.sock_connect(client, listener.getsockname())
-            peer, _ = await loop.sock_accept(listener)
-            transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, peer)
-            found = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-            transport.close()
-            return int(found)
+    async def run() -> bool:
+        accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+        listener = bound("127.0.0.1", 0)
+        async with await asyncio.start_server(lambda _, writer: accepted.set_result(writer), sock=listener):
+            _, client = await asyncio.open_connection(*listener.getsockname())
+            server = await accepted
+            peer = server.get_extra_info("socket")
+            is_set = bool(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            for writer in (server, client):
+                writer.close()
+                await writer.wait_closed()
+        return is_set
 
     assert asyncio.run(run())

@@ -16,12 +16,10 @@ BEAT_SECONDS = 1.0  # between two signs of life
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket that has the port, and does not listen yet. Raises OSError.
-
-    It names its protocol, as its connections do then: else asyncio does not set TCP_NODELAY on them, and the
-    second of two short answers waits until the client's system acknowledges the first, 40 ms or more.
-    """
+    """A socket that has the port, and does not listen yet. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Only where the protocol is named does asyncio send at once (TCP_NODELAY), and not wait 40 ms for an
+    # acknowledgment of what it sent before.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

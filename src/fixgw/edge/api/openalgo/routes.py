@@ -20,6 +20,9 @@ log = structlog.get_logger("fixgw.api")
 PREFIX = "/api/v1"
 WRONG_KEY = "Invalid openalgo apikey"  # a real server's words, to the letter
 
+ABOUT = """The REST API of OpenAlgo: every call is a POST with JSON, and the key of the user, his `api_key`,
+is in it as `apikey`. A key reaches the orders of its user and nobody else's."""
+
 _Asked = TypeVar("_Asked", bound=Question)
 _Call = Callable[[Identity, _Asked], Awaitable[Reply]]
 
@@ -68,7 +71,7 @@ class _Paths:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.router = APIRouter(prefix=PREFIX, tags=["OpenAlgo"])
+        self.router = APIRouter(prefix=PREFIX)
 
     def add(
         self,
@@ -98,7 +101,7 @@ class _Paths:
             f"/{name}",
             handle,
             methods=["POST"],
-            operation_id=f"openalgo_{name}",
+            name=name,
             summary=(model.__doc__ or "").strip(),
             response_class=Response,
             responses=_responses(answer, (*errors, _WRONG_KEY, _OUR_FAULT), is_cancel=is_cancel),
