@@ -1,6 +1,7 @@
 """The WebSocket on a real gateway: what it begins with, what it tells, and what can be asked over it."""
 
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -13,7 +14,7 @@ from fixgw.core.requests import FillOrder
 from fixgw.edge.api.coinapi_ems.models import MessageReject, OrderExecutionReport
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
 from tests.api.coinapi_ems.client import Json, Rest, Socket, new_order
-from tests.gateway import Gateway
+from tests.gateway import Gateway, until
 from tests.wire import Client, cancel, fresh, order
 
 NEW, CANCEL, CANCEL_ALL = (
@@ -273,17 +274,31 @@ def test_requests_are_pipelined_and_carried_out_in_order(socket: Socket) -> None
 # The end
 
 
+def ends(found: Socket) -> int:
+    """That it is told first that the server does not run, and the close code that it ends with."""
+    found.until(lambda message: not message.get("is_running", True))
+    with pytest.raises(ConnectionClosed) as closed:
+        found.next()
+    assert closed.value.rcvd is not None
+    return int(closed.value.rcvd.code)
+
+
+def test_a_stop_is_said_before_the_connection_ends(clean_gateway: Gateway) -> None:
+    with Socket(clean_gateway, "key37") as found:
+        found.begin(2)
+        pid = clean_gateway.api_pid
+        clean_gateway.kill_api(signal.SIGTERM)
+        assert ends(found) == 1012
+    clean_gateway.until_api_ready(pid)
+
+
 def test_when_the_engine_starts_again_the_client_has_to_as_well(clean_gateway: Gateway, rest: Rest) -> None:
     """It is told that the server does not run, and closed with 1012; then it finds its orders again."""
     entered = rest.enter()
     with Socket(clean_gateway, "key37") as found:
         found.begin(2)
         clean_gateway.kill_engine()
-        with pytest.raises(ConnectionClosed) as closed:
-            found.until(lambda message: not message.get("is_running", True))
-            found.next()
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1012
+        assert ends(found) == 1012
     clean_gateway.until_ready()
 
     def begins() -> bool:
@@ -291,7 +306,5 @@ def test_when_the_engine_starts_again_the_client_has_to_as_well(clean_gateway: G
             if not again.first["is_running"]:
                 return False
             return again.begin(2).snapshots["SANDBOX"] == [entered]
-
-    from tests.gateway import until
 
     until(begins)

@@ -20,6 +20,6 @@ class Dialect(Struct, frozen=True):
 
 DIALECTS: dict[str, Dialect] = {
     "alphapoint": Dialect(alphapoint.router, alphapoint.ABOUT),
-    "coinapi_ems": Dialect(coinapi_ems.router, getattr(coinapi_ems, "ABOUT", "")),
+    "coinapi_ems": Dialect(coinapi_ems.router, coinapi_ems.ABOUT),
     "openalgo": Dialect(openalgo.router, openalgo.ABOUT),
 }

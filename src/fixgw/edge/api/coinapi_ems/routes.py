@@ -28,6 +28,8 @@ log = structlog.get_logger("fixgw.api")
 KEY_HEADER = "X-CoinAPI-Key"
 KEY_QUERY = "apikey"
 JSON = "application/json"
+ABOUT = """The REST calls of CoinAPI's Execution Management System, and its WebSocket on `/v1/`. One shows an
+API key, in the header `X-CoinAPI-Key` or as the parameter `apikey` of the query."""
 
 Call = Callable[[int, Body], Awaitable[Report | Problem]]
 

@@ -226,16 +226,21 @@ class Stream:
         self.end(SERVICE_RESTART, "the engine went away: connect again")
 
     async def _beat(self) -> None:
-        """Say each second that the server runs; end when the client may not be told as much, or more."""
+        """Say each second, and when it changes, whether the server runs; end when the user's rights do."""
+        stopping, is_running = self._context.stopping, True
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await (stopping.wait() if is_running else asyncio.sleep(HEARTBEAT_SECONDS))
+            is_running = not stopping.is_set()
             if self._context.identities.by_key(self._key) != self._identity:
                 raise _RefusedError("the API key is not good any more")
             if self._watch is None or not self._accounts() <= self._watch.accounts:
                 self.end(SERVICE_RESTART, "the user has other accounts now: connect again")
                 return
             for exchange in self._ems.exchanges_of(self._user_id):
-                self._out.send(encode(self._ems.server_info(exchange, self._host, is_running=True)).decode())
+                info = self._ems.server_info(exchange, self._host, is_running=is_running)
+                self._out.send(encode(info).decode())
 
     async def _read(self) -> None:
         """Take the client's messages as they come, and ask the engine at once."""
