@@ -7,6 +7,7 @@ doors can be compared however differently they write.
 import json
 from base64 import b64encode
 from collections.abc import Iterable
+from contextlib import ExitStack
 from decimal import Decimal
 from itertools import count
 from typing import Any, NamedTuple
@@ -166,15 +167,18 @@ class AlphaPoint:
     def __init__(self, gateway: Gateway, username: str, *, is_http: bool = False) -> None:
         self._username, self._port = username, gateway.api_port
         self._numbers = count(2, 2)
+        self._opened = ExitStack()
         self._websocket: ClientConnection | None = None
         password = f"{username}-demo"
         if is_http:
             basic = b64encode(f"{username}:{password}".encode()).decode()
-            self._http = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", timeout=SECONDS)
+            client = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", timeout=SECONDS)
+            self._http = self._opened.enter_context(client)
             logged_in = self._http.get("/AP/Authenticate", headers={"Authorization": f"Basic {basic}"})
             self.token = self._http.headers["APToken"] = logged_in.json()["SessionToken"]
         else:
-            self._websocket = connect(f"ws://127.0.0.1:{self._port}/WSGateway/", open_timeout=SECONDS)
+            address = f"ws://127.0.0.1:{self._port}/WSGateway/"
+            self._websocket = self._opened.enter_context(connect(address, open_timeout=SECONDS))
             logged_in = self.call("WebAuthenticateUser", UserName=username, Password=password)
             assert logged_in["Authenticated"], logged_in
 
@@ -212,9 +216,6 @@ class AlphaPoint:
         names = {"AccountId": account, "InstrumentId": instrument}
         self.call("CancelAllOrders", OMSId=1, **{name: value for name, value in names.items() if value})
 
-    def settle(self) -> None:
-        """Nothing comes by itself."""
-
     def open(self, account: int) -> dict[int, Seen] | None:
         """The open orders of an account (GetOpenOrders); None when they may not be seen."""
         found = self.call("GetOpenOrders", OMSId=1, AccountId=account)
@@ -239,10 +240,7 @@ class AlphaPoint:
 
     def close(self) -> None:
         """Close the connection."""
-        if self._websocket is not None:
-            self._websocket.close()
-        else:
-            self._http.close()
+        self._opened.close()
 
 
 def _from_alphapoint(one: dict[str, Any]) -> Seen:
@@ -316,7 +314,7 @@ class Ems:
         if found.status_code != 200:
             return None
         shown = exact(found.text)
-        return {int(one["exchange_order_id"]): _from_ems(one) for each in shown for one in each["data"]}
+        return {int(one["exchange_order_id"]): _from_ems(one) for one in shown}
 
     def status(self, seen: Seen) -> Seen | None:
         """The order as it stands, by its client order id; None when it may not be seen."""

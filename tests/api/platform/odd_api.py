@@ -49,7 +49,9 @@ def routes(context: Context) -> APIRouter:
         if identity is None:
             return JSONResponse({"who": None}, 401)
         names = (context.reference.user_name(identity.user_id), context.reference.email(identity.user_id))
-        return JSONResponse({"who": identity.username, "token": context.tokens.issue(identity), "names": names})
+        return JSONResponse(
+            {"who": identity.username, "token": context.tokens.issue(identity), "names": names}
+        )
 
     @router.post("/order")
     async def order(request: Request) -> JSONResponse:
