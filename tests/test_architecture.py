@@ -15,6 +15,7 @@ MODULES = {
 CORE = sorted(name for name in MODULES if name.startswith("fixgw.core"))
 EDGE = sorted(name for name in MODULES if name.startswith("fixgw.edge"))
 DOORS = ("fixgw.fix", "fixgw.edge.api", "fixgw.edge.venues")
+API_LIBRARIES = ("fastapi", "fastapi_offline", "starlette", "uvicorn", "httptools", "websockets")
 LINES_MAX = 500
 
 CLOCKS_AND_CHANCE = {
@@ -147,11 +148,16 @@ def test_doors_do_not_import_one_another(module: str) -> None:
 
 @pytest.mark.parametrize(
     ("library", "package"),
-    [("quickfix", "fixgw.fix"), ("asyncio", "fixgw.edge"), ("ssl", "fixgw.edge")],
-    ids=["quickfix", "asyncio", "ssl"],
+    [
+        ("quickfix", "fixgw.fix"),
+        ("asyncio", "fixgw.edge"),
+        ("ssl", "fixgw.edge"),
+        *((library, "fixgw.edge.api") for library in API_LIBRARIES),
+    ],
+    ids=["quickfix", "asyncio", "ssl", *API_LIBRARIES],
 )
 def test_a_library_that_stays_in_its_package(library: str, package: str) -> None:
-    """QuickFIX is imported only by the FIX door, asyncio and ssl only by the edge."""
+    """QuickFIX is for the FIX door, asyncio and ssl for the edge, and what serves HTTP for the API alone."""
     importers = {
         name for name in MODULES if any(is_within(imported, library) for imported in imports_of(name))
     }
@@ -179,6 +185,12 @@ def test_the_edge_loads_no_quickfix(module: str) -> None:
     for name in reachable(module):
         libraries = {imported.split(".")[0] for imported in imports_of(name)}
         assert not libraries & {"quickfix", "sqlite3", "typer", "rich"}, name
+
+
+@pytest.mark.parametrize("module", ["fixgw.edge.__main__", "fixgw.engine.__main__", "fixgw.supervisor"])
+def test_fix_starts_without_what_serves_the_api(module: str) -> None:
+    """The other processes do not load it, not through others either."""
+    assert not [name for name in reachable(module) if is_within(name, "fixgw.edge.api")]
 
 
 def test_nothing_is_imported_by_its_name_in_a_string() -> None:

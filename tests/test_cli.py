@@ -40,7 +40,8 @@ def test_check_config_says_every_error(tmp_path: Path) -> None:
     assert said.returncode == 78
     assert "[fix] port" in said.stderr
     assert "[[session]] TRADER39 user: there is no user 40" in said.stderr
-    assert "2 errors" in said.stderr
+    assert "[[api_user]] trader39 user: there is no user 40" in said.stderr
+    assert "3 errors" in said.stderr
     assert fixgw("serve", "--config", str(path)).returncode == 78
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from pydantic import SecretStr
 from rich.console import Console
 
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.directory import DefaultScope, Permission
 from fixgw.explain import explain
 from fixgw.passwords import hash_password
+from fixgw.secret_text import secret_text
 from tests.gateway import ROOT, edit_session, write_config
 
 REFERENCE = ROOT / "config" / "gateway.toml"
@@ -127,11 +129,13 @@ def test_a_hash_that_is_none_or_costs_too_much_is_refused(tmp_path: Path) -> Non
     load(write_config(tmp_path / "b", (first, first.replace("m=19456,t=2,p=1", "m=65536,t=3,p=1"))))
 
 
-OTHER_HOST = ('host = "127.0.0.1"\n# TCP', 'host = "192.0.2.1"\n# TCP')
+OTHER_HOST = ('host = "127.0.0.1"\n# TCP; `--fix', 'host = "192.0.2.1"\n# TCP; `--fix')
+OTHER_API_HOST = ('host = "127.0.0.1"\n# TCP; `--api', 'host = "192.0.2.1"\n# TCP; `--api')
 EVERYWHERE = (
     'plain_tcp = "loopback only"\n',
     'plain_tcp = "everywhere, although passwords can be read on the way"\n',
 )
+USERS = (37, 38, 39, 1, 50)
 SESSIONS = ("TRADER37", "TRADER38", "TRADER39", "OPERATOR1", "READER50")
 
 
@@ -159,7 +163,115 @@ def test_example_passwords_are_good_for_loopback_only(tmp_path: Path) -> None:
     config = load(write_config(tmp_path / "b", OTHER_HOST, EVERYWHERE, *others))
     assert config.fix.host == "192.0.2.1"
     for host in ("127.0.0.2", "::1", "::ffff:127.0.0.1"):
-        load(write_config(tmp_path / "c", (OTHER_HOST[0], f'host = "{host}"\n# TCP')))
+        load(write_config(tmp_path / "c", (OTHER_HOST[0], f'host = "{host}"\n# TCP; `--fix')))
+
+
+def test_another_host_of_the_api_needs_the_same(tmp_path: Path) -> None:
+    """TLS or the words for doing without, and no password, key or secret that everybody knows."""
+    assert "[api] host: 192.0.2.1 is not loopback" in problems(write_config(tmp_path / "a", OTHER_API_HOST))
+    found = problems(write_config(tmp_path / "b", OTHER_API_HOST, EVERYWHERE)).splitlines()
+    assert [line.split(":")[0] for line in found] == [
+        f"[[api_user]] {name.lower()} {key}"
+        for name in SESSIONS
+        for key in ("api_key", "api_secret", "password_hash")
+    ]
+    off = ("enabled = true", "enabled = false")
+    load(write_config(tmp_path / "c", OTHER_API_HOST, off))
+    secrets = [(f'"{kind}{user}"', f'"our own {kind}{user}"') for user in USERS for kind in ("key", "secret")]
+    hashes = load(REFERENCE).credentials()
+    others = [(hashes[name][1], hash_password("our own")) for name in SESSIONS]
+    load(write_config(tmp_path / "d", OTHER_API_HOST, EVERYWHERE, *secrets, *others))
+
+
+@pytest.mark.parametrize(
+    ("edits", "said"),
+    [
+        (
+            [('username = "trader38"', 'username = "trader37"')],
+            "[[api_user]] username: trader37 is there 2 times",
+        ),
+        ([('"key38"', '"key37"')], "[[api_user]] trader38 api_key: is that of trader37 too"),
+        ([('"key38"', '"env:FIXGW_KEY"')], "api_key: is that of trader37 too"),
+        ([('"secret38"', '"file:missing"')], "[[api_user]] trader38 api_secret: cannot read"),
+        ([('"secret38"', '"file:empty"')], "trader38 api_secret: the file"),
+        ([('"secret38"', '"file:long"')], "has more than 4096 bytes"),
+        ([('"secret38"', '"file:binary"')], "is not text in UTF-8"),
+        ([('"secret38"', '"env:FIXGW_NOTHING"')], "the environment's FIXGW_NOTHING is empty or missing"),
+        ([('"secret38"', '""')], "trader38 api_secret: it is empty or missing"),
+        (
+            [('name = "openalgo"\noms = [1]', 'name = "openalgo"\noms = [2]')],
+            "openalgo oms: there is no OMS 2",
+        ),
+        ([("\nport = 8080", "\nport = 9878")], "[api] port: 9878 is the FIX port"),
+        ([("engine_port = 0", "engine_port = 8080")], "[api] port: 8080 is the engine's port"),
+        ([('name = "openalgo"', 'name = "openalgo"\nport = 9878')], "openalgo port: 9878 is the FIX port"),
+        (
+            [('name = "openalgo"', 'name = "alphapoint"')],
+            "/AP is in the way of /AP of alphapoint on port 8080",
+        ),
+        (
+            [('name = "coinapi_ems"', 'name = "coinapi_ems"\npath = "/api"')],
+            "/api/v1 is in the way of /api/v1",
+        ),
+        (
+            [('name = "coinapi_ems"', 'name = "coinapi_ems"\npath = "/docs"')],
+            "of the documentation on port 8080",
+        ),
+    ],
+)
+def test_a_mistake_of_the_api_is_said_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edits: list[tuple[str, str]], said: str
+) -> None:
+    """And no secret is in what is said."""
+    monkeypatch.setenv("FIXGW_KEY", "key37")
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "long").write_text("x" * 5_000)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    found = problems(write_config(tmp_path, *edits))
+    assert said in found
+    assert "key37" not in found
+
+
+def test_two_of_a_dialect_can_be_apart(tmp_path: Path) -> None:
+    """By their paths, or by their ports."""
+    for number, apart in enumerate(('path = "/desk"', "port = 8081")):
+        edit = ('name = "openalgo"', f'name = "alphapoint"\n{apart}')
+        load(write_config(tmp_path / f"{number}", edit))
+
+
+def test_a_secret_may_stand_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a file beside the configuration, without the end of its line, or in the environment."""
+    monkeypatch.setenv("FIXGW_SECRET", "from outside")
+    (tmp_path / "secret").write_text("from a file\n")
+    for said, meant in (
+        ("file:secret", "from a file"),
+        (f"file:{tmp_path}/secret", "from a file"),
+        ("env:FIXGW_SECRET", "from outside"),
+        ("other:secret", "other:secret"),
+        ("plain", "plain"),
+    ):
+        assert secret_text(SecretStr(said), tmp_path) == meant
+
+
+def test_check_config_says_what_the_api_is(tmp_path: Path) -> None:
+    """Its address, its dialects with their paths, its users, and its limits."""
+    edit = ('name = "openalgo"', 'name = "openalgo"\npath = "/desk"\nport = 8081')
+    out = Console(width=200, file=StringIO())
+    explain(load(write_config(tmp_path, edit)), out)
+    said = cast(StringIO, out.file).getvalue()
+    for part in (
+        "API on http://127.0.0.1:8080 (documentation: http://127.0.0.1:8080/docs)",
+        "500 connections",
+        "200 requests a second",
+        "/desk/api/v1",
+        "/AP, /ap, /WSGateway, /wsgateway",
+        "8081",
+        "trader37",
+    ):
+        assert part in said
+    assert not [word for word in ("key37", "secret37") if word in said]
+    explain(load(write_config(tmp_path / "off", ("enabled = true", "enabled = false"))), out)
+    assert "No API" in cast(StringIO, out.file).getvalue()
 
 
 def test_check_config_says_who_may_connect_and_how(tmp_path: Path) -> None:

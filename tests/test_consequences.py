@@ -18,7 +18,7 @@ oms = 1
 
 [[oms]]
 """
-RELOAD, ENGINE, START = Consequence.RELOAD, Consequence.ENGINE, Consequence.START
+RELOAD, API, ENGINE, START = Consequence
 
 
 def in_force(directory: Path, *edits: tuple[str, str], cfg: tuple[tuple[str, str], ...] = ()) -> InForce:
@@ -39,6 +39,10 @@ def in_force(directory: Path, *edits: tuple[str, str], cfg: tuple[tuple[str, str
         (("day_end = 00:00:00", "day_end = 01:00:00"), {ENGINE: ("[[oms]]",)}),
         (("reports_per_turn = 500", "reports_per_turn = 5"), {RELOAD: ("[limits] reports_per_turn",)}),
         (("accounts = [14, 15]", "accounts = [14]"), {RELOAD: ("[[user]]",)}),
+        (("\nport = 8080", "\nport = 8081"), {API: ("[api] port",)}),
+        (("enabled = true", "enabled = false"), {START: ("[api] enabled",)}),
+        (('name = "openalgo"', 'name = "openalgo"\npath = "/x"'), {API: ("[[dialect]]",)}),
+        (('"secret37"', '"another"'), {RELOAD: ("[[api_user]]",)}),
         (
             edit_session("READER50", 'dialect = "extended"'),
             {RELOAD: ("[[session]] READER50 dialect",)},

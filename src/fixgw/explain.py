@@ -4,13 +4,13 @@ from rich.console import Console
 from rich.table import Table
 
 from fixgw.config import Config
-from fixgw.config_checks import is_loopback
-from fixgw.config_tables import FixTable, SessionTable, TlsTable, UserTable
+from fixgw.config_checks import ROOTS, is_loopback
+from fixgw.config_tables import SessionTable, TlsTable, UserTable
 from fixgw.core.directory import CancelScope, DefaultScope, Permission
 
 
 def explain(config: Config, out: Console) -> None:
-    """Print what `config` means: ports and their limits, OMSes, users with their rights, sessions."""
+    """Print what `config` means: ports with their limits, OMSes, users with their rights, sessions, API."""
     out.print(f"{config.path}: no errors", soft_wrap=True)
     out.print(
         f"FIX on {config.fix.host}:{config.fix.port}, data in {config.data}, "
@@ -81,12 +81,57 @@ def explain(config: Config, out: Console) -> None:
             for row in config.session
         ],
     )
+    for line in _api(config):
+        out.print(line, soft_wrap=True)
+    if config.api.enabled:
+        _print(
+            out,
+            "Dialects",
+            ["name", "OMS", "port", "paths"],
+            [
+                [
+                    row.name,
+                    _ids(row.oms),
+                    str(row.port or config.api.port),
+                    ", ".join(row.path + root for root in ROOTS[row.name]),
+                ]
+                for row in config.dialect
+            ],
+        )
+        _print(
+            out,
+            "API users",
+            ["username", "user", "may cancel", "may look at"],
+            [
+                [row.username, str(row.user), _may_cancel(users[row.user]), _may_look(users[row.user])]
+                for row in config.api_user
+            ],
+        )
+
+
+def _api(config: Config) -> list[str]:
+    api = config.api
+    if not api.enabled:
+        return ["No API over HTTP and WebSocket"]
+    host = f"[{api.host}]" if ":" in api.host else api.host
+    base = f"{'https' if config.tls.certificate else 'http'}://{host}:{api.port}"
+    return [
+        f"API on {base} (documentation: {base}/docs)",
+        _transport(config.tls, api.host),
+        f"At most {api.connections_max} connections to one port, {api.connections_per_address_max} from one"
+        f" address; a body has at most {api.body_bytes_max} bytes, a frame {api.frame_bytes_max}; a WebSocket"
+        f" is cut off when {api.backlog_bytes_max} bytes wait for it",
+        f"A user may ask for {api.requests_per_second} requests a second, {api.requests_burst} at once; "
+        "cancels are not counted",
+        f"A list has at most {api.orders_max} orders; a login is forgotten {api.token_seconds} s after its"
+        " last use",
+    ]
 
 
 def _edge(config: Config) -> list[str]:
     edge, wire = config.edge, config.wire
     return [
-        _transport(config.tls, config.fix),
+        _transport(config.tls, config.fix.host),
         f"At most {edge.connections_max} connections, {edge.before_logon_max} of them before Logon "
         f"({edge.before_logon_per_address_max} from one address), which has to come within "
         f"{edge.logon_seconds} s",
@@ -99,12 +144,12 @@ def _edge(config: Config) -> list[str]:
     ]
 
 
-def _transport(tls: TlsTable, fix: FixTable) -> str:
+def _transport(tls: TlsTable, host: str) -> str:
     if tls.certificate:
         if not tls.client_ca:
             return "TLS: clients are not asked for certificates"
         return f"TLS: client certificates of {tls.client_ca} are {tls.client_certificates}"
-    if is_loopback(fix.host):
+    if is_loopback(host):
         return "Plain TCP: only this machine can connect"
     return "Plain TCP: passwords and orders can be read on the way"
 

@@ -1,14 +1,13 @@
 """`fixgw` with an API of the tests' own. Arguments: how, and then the command line of `fixgw` or the API.
 
 routes        speaks the tests' dialect in place of the documented ones
-crash         the same, and ends with 1 whenever it is to listen while there is a file `crash` in the data directory
+crash         the same, but ends with 1 when it is to listen and there is a file `crash` in the data directory
 exit-N        ends with the exit code N instead of starting
 """
 
 import os
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from fixgw.edge.api import __main__ as api
 from fixgw.edge.api.context import Context
 from fixgw.edge.api.dialects import DIALECTS, Dialect
 from fixgw.edge.api.identity import Identity
+from fixgw.edge.api.server import Server
 
 COMMAND = (sys.executable, "-m", "tests.api.platform.odd_api")
 
@@ -34,8 +34,8 @@ async def known(context: Context, headers: Mapping[str, str]) -> Identity | None
     if "password" in headers:
         return await context.identities.by_password(headers["username"], headers["password"], "192.0.2.1")
     if "signature" in headers:
-        parts = (headers[name] for name in ("key", "user", "nonce", "signature"))
-        return context.identities.by_signature(*parts)
+        key, user, nonce = headers["key"], headers["user"], headers["nonce"]
+        return context.identities.by_signature(key, user, nonce, headers["signature"])
     return context.identities.by_key(headers.get("key", ""))
 
 
@@ -66,7 +66,7 @@ def routes(context: Context) -> APIRouter:
             side=Side.BUY,
             ord_type=OrdType.LIMIT,
             time_in_force=TimeInForce.DAY,
-            quantity=Decimal(1),
+            order_qty=Decimal(1),
             price=Decimal(100),
         )
         answered = await context.engine.ask(context.door, asked)
@@ -86,14 +86,14 @@ def main() -> None:
     if how.startswith("exit-"):
         os._exit(int(how.removeprefix("exit-")))
     (data,) = (word.removeprefix("--data=") for word in arguments if word.startswith("--data="))
-    listen = api.Server.listen
+    listen = Server.listen
 
-    def listen_or_crash(server: api.Server) -> None:
+    def listen_or_crash(self: Server) -> None:
         if how == "crash" and (Path(data) / "crash").exists():
             os._exit(1)
-        listen(server)
+        listen(self)
 
-    api.Server.listen = listen_or_crash  # type: ignore[method-assign]
+    Server.listen = listen_or_crash  # type: ignore[method-assign]
     DIALECTS["alphapoint"] = Dialect(routes, "The tests' own.")
     sys.exit(api.main())
 

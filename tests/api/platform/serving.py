@@ -5,7 +5,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
@@ -118,13 +117,13 @@ class Serving:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._stopped.set)
+        self.stop()
         self._thread.join(10)
         self._loop.close()
 
-    def call(self, function: Callable[[], object]) -> None:
-        """Call it in the server's thread."""
-        self._loop.call_soon_threadsafe(function)
+    def stop(self) -> None:
+        """Let it begin to stop."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
 
     async def _serve(self) -> None:
         configure("json", "error", StringIO())
@@ -156,7 +155,7 @@ class Serving:
                 async with asyncio.timeout(STEP_SECONDS):
                     await self._stopped.wait()
         self.server.stop()
-        await self.server.close(0.5)
+        await self.server.close(2.0)
         identities.close()
 
     def connect(self) -> socket.socket:

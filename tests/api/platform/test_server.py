@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import httpx
@@ -176,6 +177,9 @@ def test_headers_may_be_so_long_and_no_longer(serving: Serving, request_: bytes)
         b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET / HTTP/1.1\r\nA b: c\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"CONNECT here:80 HTTP/1.1\r\nHost: here\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_refused(serving: Serving, request_: bytes) -> None:
@@ -252,6 +256,18 @@ def test_a_request_that_trickles_in_is_cut_off(serving: Serving, monkeypatch: py
         assert trickle < began + 4
 
 
+@pytest.mark.parametrize(
+    "headers", [b"X: " + b"x" * 9_000 + b"\r\n", b"X: y\r\n" * 200, b""], ids=["long", "many", "few"]
+)
+def test_a_handshake_that_comes_to_nothing_is_cut_off(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, headers: bytes
+) -> None:
+    """Also one that the library does not even answer."""
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.3)
+    upgrade = b"GET /here/ws/echo HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    assert b"101" not in raw(serving, upgrade + headers + b"\r\n", seconds=5)
+
+
 def test_a_kept_connection_may_be_idle(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two requests nothing is owed; nor while one is worked on."""
     monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.3)
@@ -261,15 +277,13 @@ def test_a_kept_connection_may_be_idle(serving: Serving, monkeypatch: pytest.Mon
         assert one.get("/here/echo").status_code == 200
 
 
-def test_who_does_not_take_his_answer_is_cut_off(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_does_not_take_his_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that the kernel has no room for waits for its client, as long as he takes some of it."""
     monkeypatch.setattr(connections, "STALL_SECONDS", 0.5)
-    before = serving.server.connections
-    with closing(serving.connect()) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    with Serving() as serving, closing(serving.connect()) as connection:
         connection.sendall(REQUEST.replace(b"/echo", b"/much?megabytes=50"))
-        until(lambda: serving.server.connections > before)
-        until(lambda: serving.server.connections == before)
+        until(lambda: serving.server.connections == 1)
+        until(lambda: serving.server.connections == 0)
 
 
 def test_a_websocket_that_does_not_read_is_cut_off(serving: Serving) -> None:
@@ -318,6 +332,24 @@ def test_a_websocket_has_to_log_in_in_time(serving: Serving, monkeypatch: pytest
         assert known.recv(10) == "taken"
 
 
+# the end
+
+
+def test_a_stop_lets_requests_end() -> None:
+    """What was asked is answered, and whoever asks nothing is closed at once; a WebSocket with 1012."""
+    with ThreadPoolExecutor(1) as threads:
+        with Serving() as serving:
+            url = f"127.0.0.1:{serving.port}/here"
+            with connect(f"ws://{url}/ws/echo") as websocket, closing(serving.connect()) as idle:
+                late = threads.submit(httpx.get, f"http://{url}/late", trust_env=False)
+                until(lambda: serving.server.connections == 3)
+                time.sleep(0.1)  # so that it is asked
+                serving.stop()
+                assert received(idle) == b""
+                assert read_to_end(websocket)[1].code == 1012
+        assert late.result(5).json() == {"late": True}
+
+
 # how many
 
 
@@ -356,7 +388,7 @@ def test_pings_of_who_does_not_read_do_not_pile_up(serving: Serving) -> None:
 def test_a_websocket_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when less waits for it than `backlog_bytes_max`."""
     monkeypatch.setattr(connections, "STALL_SECONDS", 0.5)
-    with Serving(backlog_bytes_max=2**30) as serving:
-        with closing(serving.upgraded("/here/ws/flood?texts=20000")):
-            until(lambda: serving.server.connections == 1)
-            until(lambda: serving.server.connections == 0)
+    path = "/here/ws/flood?texts=20000"
+    with Serving(backlog_bytes_max=2**30) as serving, closing(serving.upgraded(path)):
+        assert serving.server.connections == 1
+        until(lambda: serving.server.connections == 0)
