@@ -2,13 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
+import httpx
 import pytest
+from pydantic import TypeAdapter
 
+from fixgw.edge.api.alphapoint import openapi
+from fixgw.edge.api.alphapoint.table import CALLS
 from tests.api.alphapoint.client import Web
 from tests.gateway import Gateway
 
 Visit = Callable[..., Web]
+
+
+def is_as_documented(response: httpx.Response) -> None:
+    """Assert that a reply has the keys and types that the OpenAPI document gives it."""
+    call = CALLS.get(response.url.path.rpartition("/")[2])
+    if call is not None:
+        documented: Any = openapi.of_call(call, "GET")["responses"][200]["model"]
+        TypeAdapter(documented).validate_json(response.read())
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +39,7 @@ def visit(gateway: Gateway) -> Iterator[Visit]:
         def visit(username: str, prefix: str = "/AP") -> Web:
             web = Web(gateway.api_port, username, prefix)
             opened.callback(web.http.close)
+            web.http.event_hooks["response"] = [is_as_documented]
             return web
 
         yield visit

@@ -1,6 +1,7 @@
 """The calls over HTTP against a running gateway: every documented example, and each error code."""
 
 import base64
+import re
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel
 from tests.api.alphapoint.client import MESSAGES, OK, ORDER_KEYS, Web, assert_refused, fresh_id, order, signed
 from tests.api.alphapoint.conftest import Visit
+from tests.api.alphapoint.test_page import CONVERSATION
 from tests.gateway import Gateway
 
 LOGIN_KEYS = (
@@ -58,16 +60,11 @@ def test_logs_in_by_headers(gateway: Gateway, function: str, method: str, form: 
     assert calling(gateway.api_port, "GET", "GetUserAccounts", headers=token) == [14, 15]
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        signed("trader37"),
-        {"UserName": "trader37", "Password": "trader37-demo"},
-        {"username": "trader37", "PASSWORD": "trader37-demo"},
-    ],
-)
-def test_logs_in_by_a_body(gateway: Gateway, payload: dict[str, object]) -> None:
+@pytest.mark.parametrize("names", [("UserName", "Password"), ("username", "PASSWORD"), ("APIKey", "Nonce")])
+def test_logs_in_by_a_body(gateway: Gateway, names: tuple[str, str]) -> None:
     """A POST may have the credentials in its body, as frames have them."""
+    named = dict(zip(names, ("trader37", "trader37-demo"), strict=True))
+    payload = signed("trader37") if "APIKey" in names else named
     assert calling(gateway.api_port, "POST", "AuthenticateUser", json=payload)["User"]["UserId"] == 37
 
 
@@ -158,7 +155,8 @@ def test_an_unknown_function_is_106(visit: Visit, function: str) -> None:
 
 def test_accounts(web: Web, webs: dict[str, Web]) -> None:
     """Those of the user, or of another one for who may see them; an operator's are all."""
-    assert web.get("GetUserAccounts", omsId=1, UserId=37, UserName="trader37") == [14, 15]
+    for name in ("trader37", "Trader37@example.com"):
+        assert web.get("GetUserAccounts", omsId=1, UserId=37, UserName=name) == [14, 15]
     assert webs["reader50"].get("GetUserAccounts", OMSId=1) == [14]
     assert webs["operator1"].get("GetUserAccounts", OMSId=1) == [14, 15, 16]
     assert webs["operator1"].post("GetUserAccounts", OMSId=1, UserId=38) == [14]
@@ -283,19 +281,20 @@ def test_a_used_client_order_id_is_rejected_as_documented(web: Web) -> None:
     assert again == {"status": "Rejected", "errormsg": "Invalid_ClientOrderId", "errorcode": 101}
 
 
-@pytest.mark.parametrize("kind", [1, "StopMarket", "4"])
-def test_other_order_types(web: Web, kind: object) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name", "prices"),
+    [
+        (1, "Market", {"LimitPrice": 0}),
+        ("stopmarket", "StopMarket", {"LimitPrice": 0, "StopPrice": 90}),
+        ("4", "StopLimit", {"StopPrice": "90"}),
+    ],
+)
+def test_other_order_types(web: Web, kind: object, name: str, prices: dict[str, object]) -> None:
     """By number, by name, and by a number as text."""
-    prices = {
-        1: {"LimitPrice": 0},
-        "StopMarket": {"LimitPrice": 0, "StopPrice": 90},
-        "4": {"StopPrice": "90"},
-    }
-    order_id = web.enter(OrderType=kind, Side="Sell", **prices[kind])  # type: ignore[index]
+    order_id = web.enter(OrderType=kind, Side="Sell", **prices)
     found = web.get("GetOrderStatus", OMSId=1, OrderId=order_id)
-    names = {1: "Market", "StopMarket": "StopMarket", "4": "StopLimit"}
-    assert (found["OrderType"], found["Side"]) == (names[kind], "Sell")  # type: ignore[index]
-    assert found["StopPrice"] == (0 if kind == 1 else 90)
+    assert (found["OrderType"], found["Side"]) == (name, "Sell")
+    assert found["StopPrice"] == (90 if "StopPrice" in prices else 0)
 
 
 # cancels of one order
@@ -520,3 +519,20 @@ def test_the_openapi_document_has_every_call(gateway: Gateway) -> None:
     assert {one["name"] for one in query if one["in"] == "query"} == set(post["schema"]["properties"])
     assert "/ap/CancelAllOrders" not in document["paths"]
     assert list(document["components"]["schemas"]["Order"]["properties"]) == ORDER_KEYS
+
+
+def test_the_conversations_of_the_page(web: Web) -> None:
+    """Every request gets the reply that stands below it; "..." stands for what differs each time."""
+    order_id = ""
+    assert len(CONVERSATION) > 10
+    for method, path, body, wanted in CONVERSATION:
+        path, body, wanted = (
+            re.sub(r'(?<=OrderId=)1\b|(?<="OrderId":)1\b|(?<="OrigOrderId":)1\b', order_id or "1", text)
+            for text in (path, body, wanted)
+        )
+        reply = web.http.request(method, path, content=body or None).text
+        if "Accepted" in reply:
+            order_id = re.findall(r"[0-9]+", reply)[-1]
+            wanted = wanted.replace('"OrderId":1}', f'"OrderId":{order_id}}}')
+        pattern = ".*?".join(re.escape(part) for part in wanted.split("..."))
+        assert re.fullmatch(pattern, reply), f"{method} {path} {body}\n{reply}\n{wanted}"

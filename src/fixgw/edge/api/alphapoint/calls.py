@@ -115,8 +115,8 @@ def get_user_accounts(caller: Caller, asked: models.GetUserAccounts) -> object:
     owner_id = asked.UserId or caller.user_id
 
     def accounts(_: Answered) -> object:
-        name = context.reference.user_name(owner_id)
-        if asked.UserName is not None and asked.UserName.lower() != name.lower():
+        names = (context.reference.user_name(owner_id).lower(), context.reference.email(owner_id).lower())
+        if asked.UserName is not None and asked.UserName.lower() not in names:
             return standard(invalid(f"UserName is not the name of the user {owner_id}"))
         directory = context.reference.directory
         user = directory.users.get(owner_id)
@@ -303,9 +303,10 @@ def get_orders_history(caller: Caller, asked: models.GetOrdersHistory) -> object
     if isinstance(oms_id, Refusal):
         return standard(oms_id)
     depth = HISTORY_DEPTH if asked.Depth is None else asked.Depth
-    most = context.settings.orders_max
-    if depth > most:
-        return standard(failed(f"Depth={depth} is above {most}, the most that one reply lists; ask in parts"))
+    skip, most = asked.StartIndex or 0, context.settings.orders_max
+    if skip + depth > most:
+        why = f"StartIndex and Depth reach further than {most} orders: narrow what is asked for"
+        return standard(failed(why))
     since = None
     if asked.StartTimestamp is not None:
         since = _time(asked.StartTimestamp)
@@ -322,7 +323,7 @@ def get_orders_history(caller: Caller, asked: models.GetOrdersHistory) -> object
         unsupported=_beyond_history(asked),
         since=since,
         most=depth,
-        skip=min(asked.StartIndex or 0, ID_MAX),
+        skip=skip,
     )
     return Ask(request, partial(_orders, context))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -24,7 +25,8 @@ class Pair(Struct, frozen=True):
     quote: str
 
 
-def pairs(directory: Directory, oms_id: int) -> list[Pair]:
+@lru_cache(maxsize=8)  # everybody may ask; the instruments of a Directory do not change
+def pairs(directory: Directory, oms_id: int) -> tuple[Pair, ...]:
     """The pair of each instrument of this OMS, in the order of their ids.
 
     A spot instrument that is called as BTC-USD is BTC for USD; any other is a product of its own, for the
@@ -46,7 +48,7 @@ def pairs(directory: Directory, oms_id: int) -> list[Pair]:
         base, quote = next(choice for choice in choices if choice not in taken)
         taken.add((base, quote))
         found.append(Pair(one, base, quote))
-    return sorted(found, key=lambda pair: pair.instrument.instrument_id)
+    return tuple(sorted(found, key=lambda pair: pair.instrument.instrument_id))
 
 
 def _parts(instrument: Instrument) -> tuple[str, str]:

@@ -64,7 +64,7 @@ def _query(call: Call, schema: dict[str, Any]) -> list[dict[str, Any]]:
             "in": "query",
             "required": name in required,
             "schema": {key: value for key, value in of.items() if key not in ("also", "title")},
-            "example": call.example.get(name),
+            **({"example": call.example[name]} if name in call.example else {}),
         }
         for name, of in schema.get("properties", {}).items()
     ]

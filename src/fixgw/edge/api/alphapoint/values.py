@@ -1,7 +1,7 @@
 """The types of values in requests: what a number, an id, a flag or an enumeration may look like."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import IntEnum
 from typing import Annotated, TypeVar
 
@@ -12,6 +12,9 @@ from fixgw.edge.api.alphapoint.keys import shown
 
 ID_MAX = 10**18 - 1  # of an account, a user, an instrument, an OMS, an order
 LONG_MAX = 2**63 - 1
+
+_EXACT = Context(prec=64, traps=[Inexact])
+_ONE = Decimal(1)
 
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -52,11 +55,27 @@ def _amount(value: object) -> Decimal | None:
         return None
     number = _decimal(value)
     if number is not None and (number == 0 or is_quantity(number)):
-        return number or None
+        return _plain(number) if number else None
     raise ValueError(f"is {shown(value)}, not a positive number of {QUANTITY_DIGITS}")
 
 
+def _plain(number: Decimal) -> Decimal:
+    """The same number without an exponent above 0, which few clients expect in JSON."""
+    return number.quantize(_ONE) if number.as_tuple().exponent > 0 else number  # type: ignore[operator]
+
+
 def _decimal(value: object) -> Decimal | None:
+    """The number without zeros at its end; None when it is none, or one of very many digits."""
+    number = _any_decimal(value)
+    if number is None or not number.is_finite():
+        return None
+    try:
+        return number.normalize(_EXACT)
+    except Inexact:
+        return None
+
+
+def _any_decimal(value: object) -> Decimal | None:
     if isinstance(value, Decimal):
         return value
     if type(value) is int and 0 <= value <= LONG_MAX:
