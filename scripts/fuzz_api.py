@@ -1,9 +1,10 @@
 """Say very many wrong things to the API, and show that it lives, answers, and stays as it is.
 
-Clients of every dialect, of two users and of nobody, mix good requests with wrong ones over HTTP and WebSocket,
-while two others behave well. Ends with exit code 0 only if everything was answered as it is documented, no process
-ended, nothing was logged as our mistake, no order changed that the wrong ones may not touch, the well-behaved
-clients never waited long, memory did not grow, and no descriptor was left open. `--seed` says the same again.
+Clients of every dialect, of two users and of nobody, mix good requests with wrong ones over HTTP and
+WebSocket, while two others behave well. Ends with exit code 0 only if everything was answered as it is
+documented, no process ended, nothing was logged as our mistake, no order changed that the wrong ones may not
+touch, the well-behaved clients never waited long, memory did not grow, and no descriptor was left open.
+`--seed` says the same again.
 """
 
 import argparse
@@ -22,7 +23,7 @@ sys.path.insert(0, str(ROOT))  # so that the parts find each other
 from tests.api.doors import AlphaPoint
 from tests.gateway import Gateway, write_config
 
-from scripts.fuzzing.api_author import KEY, READER, READER_KEY, USER, Author
+from scripts.fuzzing.api_author import KEY, READER, READER_ID, READER_KEY, USER, USER_ID, Author
 from scripts.fuzzing.api_peers import ApiJudge, HttpPeer, Peer, Steady, WebSocketPeer
 from scripts.fuzzing.processes import children
 
@@ -53,8 +54,8 @@ def peers(port: int, judge: ApiJudge, seed: str, only: str | None, tokens: tuple
         return made
 
     found: list[Peer] = [
-        WebSocketPeer("alphapoint", port, judge, author("alphapoint"), username=USER),
-        WebSocketPeer("alphapoint reader", port, judge, author("alphapoint reader"), username=READER),
+        WebSocketPeer("alphapoint", port, judge, author("alphapoint"), user_id=USER_ID),
+        WebSocketPeer("alphapoint reader", port, judge, author("alphapoint reader"), user_id=READER_ID),
         WebSocketPeer("alphapoint stranger", port, judge, author("alphapoint stranger")),
         WebSocketPeer("ems", port, judge, author("ems"), key=KEY),
         WebSocketPeer("ems reader", port, judge, author("ems reader"), key=READER_KEY),

@@ -1,8 +1,8 @@
-"""The API's benchmark: fixgw beside a bare FastAPI app on uvicorn, in one run, with one client. Prints tables.
+"""The API's benchmark: fixgw beside a bare FastAPI app on uvicorn, in one run, with one client.
 
-The bare app answers a constant; fixgw cancels resting orders and journals it. Then FIX: how long the answer to
-an OrderCancelRequest(F) takes while the API is under the load of the WebSocket's CancelOrder, beside how long it
-takes in peace. The rounds are interleaved, and a ratio is the median of the rounds' ratios.
+The bare app answers a constant; fixgw cancels resting orders and journals it. Then FIX: how long the answer
+to an OrderCancelRequest(F) takes while the API is under the load of the WebSocket's CancelOrder, beside how
+long it takes in peace. The rounds are interleaved, and a ratio is the median of the rounds' ratios.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def bare(orders: int) -> Iterator[Server]:
 
 @contextmanager
 def ours(orders: int) -> Iterator[Server]:
-    """fixgw with the reference configuration, `journal.sync = "normal"`, and so many orders of one more user."""
+    """fixgw with the reference configuration, `journal.sync = "normal"`, and orders of one more user."""
     with tempfile.TemporaryDirectory(prefix="fixgw-bench-") as directory:
         config = write_config(Path(directory) / "config", ('sync = "full"', 'sync = "normal"'))
         text = config.read_text()
@@ -255,7 +255,7 @@ def cancel(session: client.Session, part: int) -> float:
 
 @contextmanager
 def load_of(server: Server) -> Iterator[list[float]]:
-    """CancelOrder over a WebSocket from a process of its own, whose requests per second are there at the end."""
+    """CancelOrder over a WebSocket, from another process; its requests per second are there at the end."""
     command = [sys.executable, __file__, "load", str(server.port), str(server.ids[-1])]
     found: list[float] = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

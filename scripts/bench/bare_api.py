@@ -5,13 +5,15 @@ with the settings that fixgw gives them. It prints `ready` and its port, and end
 """
 
 import asyncio
-import socket
+import json
 
 import uvicorn
 from fastapi import FastAPI, Response, WebSocket, WebSocketDisconnect
 
+from fixgw.edge.process import bound
+
 STANDARD_REPLY = '{"result":true,"errormsg":null,"errorcode":0,"detail":null}'
-REPLY_FRAME = r'{"m":1,"i":2,"n":"CancelOrder","o":"{\"result\":true,\"errormsg\":null,\"errorcode\":0,\"detail\":null}"}'
+REPLY_FRAME = json.dumps({"m": 1, "i": 2, "n": "CancelOrder", "o": STANDARD_REPLY})
 
 app = FastAPI()
 
@@ -36,9 +38,7 @@ async def answer_frames(websocket: WebSocket) -> None:
 
 async def serve() -> None:
     """Serve on a free port of loopback."""
-    # Without its protocol a listener's connections do not get TCP_NODELAY from asyncio: 40 ms for each answer.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+    listener = bound("127.0.0.1", 0)
     print(f"ready {listener.getsockname()[1]}", flush=True)
     await uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).serve([listener])
 

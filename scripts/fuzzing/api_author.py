@@ -1,7 +1,6 @@
-"""What is said to the API: good requests of every dialect, and what can be done to them.
+"""What is said to the API: requests of every dialect, good ones and others.
 
-JSON is written by hand here, so that it can be wrong in every way. What is said depends on the random numbers
-alone.
+What is said depends on the random numbers alone.
 """
 
 import base64
@@ -12,59 +11,21 @@ from random import Random
 from typing import NamedTuple
 from urllib.parse import quote
 
-Pairs = list[tuple[str, str]]
-"""The members of an object: keys without quotes, values as they stand in JSON."""
+from scripts.fuzzing.api_spoil import (
+    KEYS,
+    MESSAGE_BYTES_MAX,
+    NUMBERS,
+    TEXTS,
+    Pairs,
+    Spoiler,
+    in_text,
+    members,
+    text,
+)
 
-MESSAGE_BYTES_MAX = 65_536  # what the reference configuration allows for a body and for a frame
 USER, KEY, SECRET, USER_ID = "trader38", "key38", "secret38", 38
-READER, READER_KEY = "reader50", "key50"
+READER, READER_KEY, READER_ID = "reader50", "key50", 50
 WRONG_SHARE = 0.75  # of the requests; the others are good
-SEVERAL_SHARE = 0.2  # of the wrong ones, in which more than one thing is
-
-NUMBERS = [
-    "0", "-0", "-1", "1", "7", "14", "15", "16", "25", "1.5", "0.1", "1e3", "1E+2", "1e-12", "1e999999999", "1e-999999999",
-    "-1e999999999", "1e400", "9223372036854775807", "9223372036854775808", "18446744073709551616", "-9223372036854775809",
-    "1" + "0" * 400, "1" + "0" * 4_299, "1" + "0" * 4_300, "9" * 20_000, "0." + "3" * 28, "0." + "0" * 400 + "1",
-    "123456789012345.123456789012", "999999999999999999", "1e99999999999999999999", "NaN", "Infinity", "-Infinity", "01", "1.",
-    ".5", "+1", "0x10", "1_000", "1e", "--1", "\u0661",
-]  # fmt: skip
-TEXTS = [
-    "", " ", "0", "1", "14", "25", "x", "null", "NaN", "Infinity", "1e999999999", "1e400", "0.5", "-1", "true", "BTC-USD", "SANDBOX",
-    "SANDBOX/15", "SANDBOX/16", "SANDBOX/" + "9" * 400, "SANDBOX/", "S1", "BUY", "LIMIT", "\u0661\u0664", "\u00e9", "\U0001f600",
-    "\\ud800", "\\udc00\\ud800", "\\u0000", "\\u0001", "\\n", "\\u2028", "\\u202e", "%00", "../..", "'; --", "{}", "\\\"", "x" * 65,
-    "x" * 1_000, "9" * 19, "9" * 5_000, "x" * 60_000, "\ufeff",
-]  # fmt: skip
-WORDS = [
-    "true",
-    "false",
-    "null",
-    "undefined",
-    "True",
-    "None",
-    "{}",
-    "[]",
-    "[1]",
-    '{"a":1}',
-    '["14"]',
-    "[null]",
-    "[[[]]]",
-    "",
-]
-DEPTHS = (2, 50, 100, 200, 300, 400, 500, 700, 900, 950, 990, 1_000, 1_500, 5_000, 30_000)
-KEYS = [
-    "x",
-    "",
-    "omsid",
-    "OMSID",
-    "AccountID",
-    "__proto__",
-    "\\ud800",
-    "a" * 5_000,
-    "o",
-    "apikey",
-    "strategy",
-    "IntrumentId",
-]
 
 
 class Frame(NamedTuple):
@@ -84,26 +45,12 @@ class Call(NamedTuple):
     is_http: bool = True
 
 
-def text(value: str) -> str:
-    """A text in JSON, of what stands between the quotes."""
-    return f'"{value}"'
-
-
-def members(pairs: Pairs) -> str:
-    """An object in JSON."""
-    return "{" + ",".join(f"{text(key)}:{value}" for key, value in pairs) + "}"
-
-
-def in_text(json_text: str) -> str:
-    """JSON as a text in JSON."""
-    return text(json_text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
-
-
 class Author:
     """Writes one thing after the other. `new_id` is told the ids of orders that came back."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
+        self._spoiler = Spoiler(random)
         self._count = 0
         self.order_ids: list[str] = ["1"]
         self.token = ""
@@ -115,20 +62,25 @@ class Author:
         """Each function of AlphaPoint with a good body."""
         order_id = self._random.choice(self.order_ids)
         order: Pairs = [
-            ("InstrumentId", "25"), ("OMSId", "1"), ("AccountId", "14"), ("TimeInForce", "1"), ("ClientOrderId", self._number()),
-            ("OrderIdOCO", "0"), ("UseDisplayQuantity", "false"), ("Side", "0"), ("Quantity", "1.5"), ("OrderType", "2"),
-            ("PegPriceType", "3"), ("LimitPrice", "100"),
-        ]  # fmt: skip
+            ("InstrumentId", "25"),
+            ("OMSId", "1"),
+            ("AccountId", "14"),
+            ("TimeInForce", "1"),
+            ("ClientOrderId", self._number()),
+            ("OrderIdOCO", "0"),
+            ("UseDisplayQuantity", "false"),
+            ("Side", "0"),
+            ("Quantity", "1.5"),
+            ("OrderType", "2"),
+            ("PegPriceType", "3"),
+            ("LimitPrice", "100"),
+        ]
         which: Pairs = [("OMSId", "1"), ("AccountId", "14"), ("OrderId", order_id)]
         of_account: Pairs = [("OMSId", "1"), ("AccountId", "14")]
-        nonce = self._number()
-        signed = hmac.new(SECRET.encode(), f"{nonce}{USER_ID}{KEY}".encode(), hashlib.sha256).hexdigest()
-        signature: Pairs = [
-            ("APIKey", text(KEY)),
-            ("Signature", text(signed)),
-            ("UserId", text(str(USER_ID))),
-            ("Nonce", text(nonce)),
-        ]
+        signature = self._signature(KEY, SECRET, USER_ID)
+        password: Pairs = [("UserName", text(USER)), ("Password", text(f"{USER}-wrong"))]
+        if self._random.random() < 0.98:  # a password takes its time
+            password = [("SessionToken", text(self._random.choice([self.token, "wrong"])))]
         return {
             "Ping": [],
             "GetProducts": [("OMSId", "1")],
@@ -146,15 +98,21 @@ class Author:
             "UnsubscribeAccountEvents": of_account,
             "GetEnums": [],
             "AuthenticateUser": signature,
-            "WebAuthenticateUser": [("UserName", text(USER)), ("Password", text(f"{USER}-wrong"))],
+            "WebAuthenticateUser": password,
             "NoSuchFunction": of_account,
         }
 
-    def login(self, username: str) -> bytes:
-        """The frame that logs in."""
-        body = members([("UserName", text(username)), ("Password", text(f"{username}-demo"))])
+    def _signature(self, key: str, secret: str, user_id: int) -> Pairs:
+        nonce = str(self._random.getrandbits(60))
+        signed = hmac.new(secret.encode(), f"{nonce}{user_id}{key}".encode(), hashlib.sha256).hexdigest()
+        values = {"APIKey": key, "Signature": signed, "UserId": str(user_id), "Nonce": nonce}
+        return [(name, text(value)) for name, value in values.items()]
+
+    def login(self, user_id: int) -> bytes:
+        """The frame that logs in this user of the reference configuration."""
+        body = members(self._signature(f"key{user_id}", f"secret{user_id}", user_id))
         return members(
-            [("m", "0"), ("i", "0"), ("n", text("WebAuthenticateUser")), ("o", in_text(body))]
+            [("m", "0"), ("i", "0"), ("n", text("AuthenticateUser")), ("o", in_text(body))]
         ).encode()
 
     def alphapoint(self) -> Frame:
@@ -163,23 +121,23 @@ class Author:
         if not self._is_wrong():
             return Frame(self._outer(name, in_text(members(body))))
         if self._random.random() < 0.6:
-            return Frame(self._cut(self._outer(name, in_text(self._wrong(body)))))
+            return Frame(self._spoiler.cut(self._outer(name, in_text(self._spoiler.wrong(body)))))
         pairs: Pairs = [("m", "0"), ("i", self._number()), ("n", text(name)), ("o", in_text(members(body)))]
         place = self._random.randrange(len(pairs))
         pairs[place] = (pairs[place][0], self._odd_frame_value(pairs[place][0], body))
-        return Frame(self._cut(self._wrong(pairs).encode("utf-8", "surrogatepass")))
+        return Frame(self._spoiler.cut(self._spoiler.wrong(pairs).encode("utf-8", "surrogatepass")))
 
     def _odd_frame_value(self, key: str, body: Pairs) -> str:
         if key == "o":
             whole = members(body)
             return self._random.choice(
-                [whole, in_text(in_text(whole)), text(""), "null", text("{"), self._value()]
+                [whole, in_text(in_text(whole)), text(""), "null", text("{"), self._spoiler.value()]
             )
         if key == "n":
             return self._random.choice(
-                [text("ping"), text("CANCELALLORDERS"), text("x" * 50_000), self._value()]
+                [text("ping"), text("CANCELALLORDERS"), text("x" * 50_000), self._spoiler.value()]
             )
-        return self._random.choice([str(self._random.randrange(-3, 12)), self._value()])
+        return self._random.choice([str(self._random.randrange(-3, 12)), self._spoiler.value()])
 
     def _outer(self, name: str, body: str) -> bytes:
         kind = "2" if name == "SubscribeAccountEvents" else "4" if name == "UnsubscribeAccountEvents" else "0"
@@ -202,14 +160,19 @@ class Author:
         pairs: Pairs = [("type", text(kind)), *body]
         if not self._is_wrong():
             return Frame(members(pairs).encode())
-        return Frame(self._cut(self._wrong(pairs).encode("utf-8", "surrogatepass")))
+        return Frame(self._spoiler.cut(self._spoiler.wrong(pairs).encode("utf-8", "surrogatepass")))
 
     def _ems_calls(self) -> list[tuple[str, Pairs]]:
         new: Pairs = [
-            ("exchange_id", text("SANDBOX")), ("client_order_id", text(f"e{self._number()}")), ("symbol_id_exchange", text("BTC-USD")),
-            ("amount_order", "0.5"), ("price", "100.25"), ("side", text("BUY")), ("order_type", text("LIMIT")),
+            ("exchange_id", text("SANDBOX")),
+            ("client_order_id", text(f"e{self._number()}")),
+            ("symbol_id_exchange", text("BTC-USD")),
+            ("amount_order", "0.5"),
+            ("price", "100.25"),
+            ("side", text("BUY")),
+            ("order_type", text("LIMIT")),
             ("time_in_force", text("GOOD_TILL_CANCEL")),
-        ]  # fmt: skip
+        ]
         order_id = self._random.choice(self.order_ids)
         one: Pairs = [("exchange_id", text("SANDBOX/14")), ("exchange_order_id", text(order_id))]
         return [
@@ -229,7 +192,7 @@ class Author:
         said = members(body)
         headers = self._headers(path)
         if self._is_wrong():
-            said = self._wrong(body)
+            said = self._spoiler.wrong(body)
             if query:
                 place = self._random.randrange(len(query))
                 query[place] = query[place][0], self._random.choice([*NUMBERS, *TEXTS])[:8_000]
@@ -237,7 +200,7 @@ class Author:
                 method, path = self._odd(method, path, query, headers)
         data = said.encode("utf-8", "surrogatepass") if method != "GET" else b""
         if data and self._random.random() < 0.1:
-            data = self._odd_bytes(said)
+            data = self._spoiler.odd_bytes(said)
         target = path + ("?" + "&".join(f"{_quoted(k)}={_quoted(v)}" for k, v in query) if query else "")
         headers.append(("Content-Length", str(len(data))))
         return Call(_head(method, target, headers) + data, method, path)
@@ -270,9 +233,15 @@ class Author:
         strategy = ("strategy", text("S1"))
         order_id = ("orderid", text(self._random.choice(self.order_ids)))
         order: Pairs = [
-            strategy, ("exchange", text("SANDBOX")), ("symbol", text("BTC-USD")), ("action", text("BUY")), ("quantity", text("2")),
-            ("pricetype", text("LIMIT")), ("product", text("MIS")), ("price", text("100")),
-        ]  # fmt: skip
+            strategy,
+            ("exchange", text("SANDBOX")),
+            ("symbol", text("BTC-USD")),
+            ("action", text("BUY")),
+            ("quantity", text("2")),
+            ("pricetype", text("LIMIT")),
+            ("product", text("MIS")),
+            ("price", text("100")),
+        ]
         calls: list[tuple[str, Pairs]] = [
             ("placeorder", order),
             ("cancelorder", [strategy, order_id]),
@@ -294,7 +263,7 @@ class Author:
                     [("APToken", self.token)],
                     [("APToken", self.reader_token)],
                     [("APToken", "wrong")],
-                    [("Authorization", f"Basic {basic}")],
+                    [("Authorization", f"Basic {basic}" if self._random.random() < 0.02 else "Basic x")],
                     [("Nonce", "1"), ("APIKey", KEY), ("Signature", "0" * 64), ("UserId", "38")],
                     [],
                 ]
@@ -386,7 +355,7 @@ class Author:
             (
                 "GET /WSGateway/ HTTP/1.1\r\n" + host + "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
                 False,
-                True,
+                False,
             ),
             ("GET /WSGateway/ HTTP/1.1\r\n" + host + "\r\n", True, True),
             (self._random.randbytes(200).decode("latin-1"), False, False),
@@ -406,78 +375,10 @@ class Author:
         self._count += 1
         return str(self._count)
 
-    def _value(self) -> str:
-        """A value of any type, or of none."""
-        what = self._random.randrange(10)
-        if what < 4:
-            return self._random.choice(NUMBERS)
-        if what < 8:
-            return text(self._random.choice(TEXTS))
-        if what < 9:
-            return self._random.choice(WORDS)
-        depth = self._random.choice(DEPTHS)
-        begin, end = self._random.choice([("[", "]"), ('{"a":', "}")])
-        depth = min(depth, 8_000) if begin != "[" else depth
-        return begin * depth + ("1" if begin != "[" else "") + end * depth
-
-    def _wrong(self, pairs: Pairs) -> str:
-        """The object with something wrong in it."""
-        pairs = list(pairs)
-        for _ in range(1 + (self._random.random() < SEVERAL_SHARE) * self._random.randrange(3)):
-            what = self._random.randrange(8)
-            place = self._random.randrange(len(pairs)) if pairs else 0
-            if what < 4 and pairs:
-                pairs[place] = (pairs[place][0], self._value())
-            elif what == 4 and pairs:
-                del pairs[place]
-            elif what == 5:
-                pairs.append((self._random.choice(KEYS), self._value()))
-            elif what == 6 and pairs:
-                twice = self._random.choice([pairs[place][1], self._value()])
-                pairs.append((self._random.choice([pairs[place][0], pairs[place][0].swapcase()]), twice))
-            elif pairs:
-                pairs[place] = (pairs[place][0].swapcase(), pairs[place][1])
-        whole = members(pairs)
-        if self._random.random() < 0.1:
-            return self._random.choice(
-                [
-                    f"[{whole}]",
-                    whole + whole,
-                    whole + "x",
-                    "\ufeff" + whole,
-                    in_text(whole),
-                    self._value(),
-                    f" {whole}\n",
-                    "",
-                ]
-            )
-        return whole
-
-    def _cut(self, data: bytes) -> bytes:
-        """Mostly the same; now and then with an end or a middle that is missing."""
-        if self._random.random() < 0.9 or len(data) < 2:
-            return data
-        begin, end = sorted(self._random.sample(range(len(data) + 1), 2))
-        return self._random.choice([data[:end], data[:begin] + data[end:], data[begin:]])
-
-    def _odd_bytes(self, said: str) -> bytes:
-        data = said.encode("utf-8", "surrogatepass")
-        ways: list[Callable[[], bytes]] = [
-            lambda: said.encode("utf-16", "surrogatepass"),
-            lambda: said.encode("utf-32", "surrogatepass"),
-            lambda: data.replace(b'"', b"\xff"),
-            lambda: self._cut(data[: len(data) // 2]),
-            lambda: b"\x1f\x8b\x08" + data,
-            lambda: b"",
-            lambda: b" " * (MESSAGE_BYTES_MAX - 10) + data[:10],
-            lambda: data + b" " * MESSAGE_BYTES_MAX,
-        ]
-        return self._random.choice(ways)()
-
     # Frames below the text
 
     def websocket_frames(self, frame: Frame) -> Iterator[tuple[int, bytes]]:
-        """The first byte and the payload of each WebSocket frame that carries `frame`, now and then in parts."""
+        """The first byte and payload of each WebSocket frame that carries `frame`, now and then in parts."""
         if self._random.random() < 0.9 or len(frame.text) < 3:
             yield 0x81, frame.text
             return

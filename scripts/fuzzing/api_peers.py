@@ -77,7 +77,7 @@ class WebSocketPeer:
     """A client of a WebSocket: AlphaPoint's when there is a login to say, or EMS's."""
 
     def __init__(
-        self, name: str, port: int, judge: ApiJudge, author: Author, *, key: str = "", username: str = ""
+        self, name: str, port: int, judge: ApiJudge, author: Author, *, key: str = "", user_id: int = 0
     ) -> None:
         self.name = name
         self.messages = 0
@@ -85,7 +85,7 @@ class WebSocketPeer:
         self._is_ems = bool(key)
         self._path = "/" if key else "/WSGateway/"
         self._headers = f"X-CoinAPI-Key: {key}\r\n" if key else ""
-        self._username = username
+        self._user_id = user_id
         self._socket: socket.socket | None = None
         self._received = b""
         self._said: bytes = b""
@@ -104,8 +104,8 @@ class WebSocketPeer:
         head, _, self._received = self._received.partition(_HEAD_END)
         if not head.startswith(b"HTTP/1.1 101"):
             raise ConnectionError(head.decode("latin-1"))
-        if self._username:
-            self._send(0x81, self._author.login(self._username))
+        if self._user_id:
+            self._send(0x81, self._author.login(self._user_id))
             if (answer := self._answer()) is None or '\\"Authenticated\\":true' not in answer:
                 self._judge.fault("no login", f"{self.name}: {answer}")
 
@@ -247,9 +247,9 @@ class WebSocketPeer:
             self._send(first, payload, is_masked=is_masked)
             if first == 0x8A:  # a pong is no question
                 return
-            while self._answer() is not None:  # to what was said before, or to this
-                self._judge.answers["an answer to an odd frame"] += 1
-                if not self._is_ems:
+            while (answer := self._answer()) is not None:
+                if not self._is_ems or "MESSAGE_REJECT" in answer:  # a report may be news
+                    self._judge.answers["an answer to an odd frame"] += 1
                     break
             else:
                 self._judge.answers[f"close {self._close_code}"] += 1

@@ -1,7 +1,7 @@
 """The doors to one gateway, for tests that compare them: each enters and cancels orders and shows them.
 
-A view is what a door shows of the orders that a user sees, each as the fields of `Seen`, so that the views of two
-doors can be compared however differently they write.
+A view is what a door shows of the orders that a user sees, each as the fields of `Seen`, so that the views
+of two doors can be compared however differently they write.
 """
 
 import json
@@ -162,7 +162,7 @@ def _or_none(value: Decimal | int | None) -> Decimal | None:
 
 
 class AlphaPoint:
-    """AlphaPoint over a WebSocket, or with `is_http` over HTTP. Its view knows no pending cancel, no trigger."""
+    """AlphaPoint, over a WebSocket, or with `is_http` over HTTP. It shows no pending cancel, no trigger."""
 
     def __init__(self, gateway: Gateway, username: str, *, is_http: bool = False) -> None:
         self._username, self._port = username, gateway.api_port
@@ -262,7 +262,7 @@ def _from_alphapoint(one: dict[str, Any]) -> Seen:
 
 
 class Ems:
-    """CoinAPI's EMS over HTTP. Its view has no stop prices and tells a trigger that is waited for by nothing."""
+    """CoinAPI's EMS over HTTP. It shows no stop prices, and nobody that waits for a trigger."""
 
     def __init__(self, gateway: Gateway, key: str) -> None:
         self._http = httpx.Client(
@@ -350,7 +350,7 @@ def _from_ems(one: dict[str, Any]) -> Seen:
 
 
 class OpenAlgo:
-    """OpenAlgo. Its view is of the user's own orders, closed ones too; it tells what waits for its trigger."""
+    """OpenAlgo. It shows a user's own orders, closed ones too, and which wait for their trigger."""
 
     def __init__(self, gateway: Gateway, key: str) -> None:
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{gateway.api_port}", timeout=SECONDS)
