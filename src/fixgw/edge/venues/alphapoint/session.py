@@ -126,7 +126,7 @@ class Session:
     def _credentials(self) -> dict[str, object]:
         """What logs in, and is used once. They are secrets."""
         place, settings = self._place, self._settings
-        if not place.api_key:
+        if not (settings.user_id and place.api_key and place.api_secret):
             return {"UserName": settings.username, "Password": place.password}
         self._nonce = max(self._nonce + 1, time.time_ns() // 1_000)
         return requests.signed(settings.user_id, place.api_key, place.api_secret, self._nonce)
