@@ -47,6 +47,7 @@ class Connection:
             ping_timeout=seconds,
             max_size=FRAME_BYTES_MAX,
             compression=None,
+            proxy=True if url.startswith("wss:") else None,  # no proxy hears what is not encrypted
         )
         return cls(websocket, seconds, heard)
 

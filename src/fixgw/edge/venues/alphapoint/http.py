@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from ssl import create_default_context
 
 import httpx
 
@@ -29,6 +30,8 @@ class Http:
         self._token = ""
         self._client = httpx.AsyncClient(
             timeout=seconds,
+            verify=create_default_context(),
+            trust_env=url.startswith("https:"),  # no proxy hears what is not encrypted
             limits=httpx.Limits(max_connections=at_once, keepalive_expiry=KEEP_ALIVE_SECONDS),
         )
 
