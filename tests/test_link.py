@@ -8,12 +8,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from fixgw.core.requests import FillOrder, OrderAnswer, TriggerOrder
-from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
-from fixgw.engine.turn import DisableSession, EdgeReport, EdgeSession, Status
-from fixgw.link import FRAME_MAX, LinkError, LinkServer, Question, Reply, Said, call
+from fixgw import link
+from fixgw.core.directory import OmsName
+from fixgw.core.requests import CancelOrder, FillOrder, OrderAnswer, OrderHistory, TriggerOrder
+from fixgw.core.scope import Scope, ScopeType
+from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
+from fixgw.engine.turn import Answered, Ask, DisableSession, EdgeReport, EdgeSession, Status, WatchOrders
+from fixgw.link import ASKED_PER_TURN, FRAME_MAX, Asked, LinkError, LinkServer, Question, Reply, Said, call
 from tests.gateway import Gateway
 from tests.wire import cancel, order
 
@@ -58,14 +62,17 @@ def test_the_socket_is_the_users_own(server: LinkServer, tmp_path: Path) -> None
         HoldCancels(),
         ReleaseCancels(),
         RefuseCancel(4, "too busy"),
+        LoseVenue(),
+        FindVenue(),
+        Ask(5, "alphapoint", CancelOrder(user_id=37, oms=OmsName(1), order_id=7)),
+        Ask(6, "openalgo", OrderHistory(user_id=37, oms=OmsName(1), scope=Scope(ScopeType.ALL), since=START)),
+        WatchOrders(7, frozenset({14, 15})),
     ],
 )
 def test_what_is_said_arrives_as_it_was_said(
-    server: LinkServer, tmp_path: Path, said: Said | Question
+    server: LinkServer, tmp_path: Path, said: Said | Question | Asked
 ) -> None:
     """The link carries the same frozen requests that the journal stores."""
-    import msgspec
-
     with connect(tmp_path) as peer:
         server.take()
         whole = frame(msgspec.json.encode(said))
@@ -75,6 +82,7 @@ def test_what_is_said_arrives_as_it_was_said(
         [(heard, answer)] = server.take()
         assert heard == said
         answer(Reply(104, "unknown"))
+        server.flush()
         (length,) = struct.unpack(">I", peer.recv(4))
         assert msgspec.json.decode(peer.recv(length), type=Reply) == Reply(104, "unknown")
     server.close()
@@ -89,6 +97,7 @@ def test_a_slow_peer_is_waited_for_by_nobody(server: LinkServer, tmp_path: Path)
         [(_, answer)] = server.take()
         answer(huge)
         for _ in range(3):
+            assert not server.flush()
             assert server.take() == []
         other.sendall(frame(b'["ReleaseCancels"]'))
         [(said, answer)] = server.take()
@@ -99,10 +108,12 @@ def test_a_slow_peer_is_waited_for_by_nobody(server: LinkServer, tmp_path: Path)
             received += slow.recv(1_000_000)
             if taken := server.take():
                 break
+            server.flush()
         assert len(received) > 4_000_000
         while not taken:
             received += slow.recv(1_000_000)
             taken = server.take()
+            server.flush()
         assert taken[0][0] == HoldCancels()
         assert b'"x' in received[:100]
     server.close()
@@ -126,22 +137,73 @@ def test_what_is_said_faster_than_it_is_answered_is_not_kept_without_bound(
     server.close()
 
 
-def test_a_peer_that_goes_without_its_answer_is_forgotten(server: LinkServer, tmp_path: Path) -> None:
+def test_a_peer_that_goes_without_its_answer_is_forgotten(tmp_path: Path) -> None:
     """Its answer may come later than its end, or be half sent by then."""
+    gone: list[object] = []
+    server = LinkServer(tmp_path / "engine.sock", gone.append)
     for _ in range(40):
         with connect(tmp_path) as peer:
             server.take()
             peer.sendall(frame(b'["HoldCancels"]'))
             [(_, answer)] = server.take()
             answer(Reply(0, "x" * 1_000_000))
+            server.flush()
         answer(Reply())
+        server.flush()
         server.take()
         server.take()
         answer(Reply())
+        server.flush()
+    assert len(gone) == 40
     with connect(tmp_path) as peer:
         server.take()
         peer.sendall(frame(b'["HoldCancels"]'))
         assert len(server.take()) == 1
+    server.close()
+
+
+def test_what_is_asked_for_api_clients_is_taken_a_few_at_a_time(server: LinkServer, tmp_path: Path) -> None:
+    """So a flood of them does not keep a FIX session waiting; their answers keep their order."""
+    requests = b"".join(frame(msgspec.json.encode(WatchOrders(number, frozenset()))) for number in range(40))
+    with connect(tmp_path) as peer:
+        server.take()
+        peer.sendall(requests)
+        heard: list[int] = []
+        while len(heard) < 40:
+            taken = server.take()
+            assert 0 < len(taken) <= ASKED_PER_TURN
+            for said, answer in taken:
+                assert isinstance(said, WatchOrders)
+                heard.append(said.number)
+                answer(Answered(said.number))
+            server.flush()
+        assert heard == list(range(40))
+        received = b""
+        while received.count(b"Answered") < 40:
+            received += peer.recv(65_536)
+        first, second = received.index(b'["Answered",0'), received.index(b'["Answered",39')
+        assert first < second
+    server.close()
+
+
+def test_a_peer_that_is_told_much_and_reads_nothing_is_cut_off(
+    server: LinkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for it has a bound, in bytes and in number; more is no longer kept."""
+    monkeypatch.setattr(link, "UNTOLD_MAX", 100)
+    monkeypatch.setattr(link, "UNSENT_MAX", 1_000)
+    with connect(tmp_path) as peer:
+        server.take()
+        peer.sendall(frame(msgspec.json.encode(WatchOrders(1, frozenset({14})))))
+        [(_, answer)] = server.take()
+        for _ in range(100):
+            for _ in range(50):
+                answer(Reply(0, "x" * 1_000))
+            server.flush()
+        peer.settimeout(5)
+        while peer.recv(1_000_000):
+            pass
+        server.take()
     server.close()
 
 
@@ -151,6 +213,7 @@ def test_what_is_no_command_is_answered_and_nothing_else_happens(server: LinkSer
         server.take()
         peer.sendall(frame(b'["Explode"]'))
         assert server.take() == []
+        server.flush()
         (length,) = struct.unpack(">I", peer.recv(4))
         assert b"not a command" in peer.recv(length)
     server.close()

@@ -37,6 +37,7 @@ def engine(data: Path, *disabled: str) -> Iterator[list[object]]:
             for said, answer in server.take():
                 told.append(said)
                 answer(EdgeReply(disabled))
+            server.flush()
             time.sleep(0.001)
         server.close()
 

@@ -16,7 +16,7 @@ from fixgw import __version__, supervisor
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.edge import wireline
-from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
+from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import DisableSession, EnableSession, LogoutSession, ResetSession, Status
 from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
 from fixgw.explain import explain
@@ -206,6 +206,18 @@ def release(data: Data = DEFAULT_DATA) -> None:
 def refuse(order_id: OrderId, reason: Annotated[str, typer.Argument()], data: Data = DEFAULT_DATA) -> None:
     """Refuse the next cancel of an order, with a reason."""
     _say(data, RefuseCancel(order_id, reason))
+
+
+@sandbox.command()
+def lose(data: Data = DEFAULT_DATA) -> None:
+    """From now on be out of reach: what would be entered or canceled is refused (102)."""
+    _say(data, LoseVenue())
+
+
+@sandbox.command()
+def find(data: Data = DEFAULT_DATA) -> None:
+    """Be within reach again."""
+    _say(data, FindVenue())
 
 
 @sandbox.command()

@@ -37,8 +37,9 @@ Said = VenueRequest | SandboxCommand | SessionCommand
 Question = Status | EdgeReport
 Asked = Ask | WatchOrders
 
-_encode = msgspec.json.encode
-_LENGTH = struct.Struct(">I")
+LENGTH = struct.Struct(">I")
+
+_encode = msgspec.json.Encoder().encode
 
 
 class LinkError(Exception):
@@ -76,6 +77,12 @@ decode_told = msgspec.json.Decoder(Answered | Happened).decode
 _decode_answer: Callable[[bytes], Answer] = msgspec.json.Decoder(Answer).decode
 
 
+def frame(said: Said | Question | Asked | Told) -> bytes:
+    """What is said, as it goes over the link."""
+    body = _encode(said)
+    return LENGTH.pack(len(body)) + body
+
+
 class _Connection:
     def __init__(self, peer: socket.socket) -> None:
         self.peer = peer
@@ -90,20 +97,19 @@ class _Connection:
         for _ in range(min(len(self.told), ENCODED_PER_TURN)):
             if len(self.to_send) > UNSENT_MAX:
                 return
-            body = _encode(self.told.popleft())
-            self.to_send += _LENGTH.pack(len(body)) + body
+            self.to_send += frame(self.told.popleft())
 
     def frame(self) -> bytes | None:
         """The next whole frame that has come in. Raises LinkError for one that is too long."""
-        if len(self.received) < _LENGTH.size:
+        if len(self.received) < LENGTH.size:
             return None
-        (length,) = _LENGTH.unpack_from(self.received)
+        (length,) = LENGTH.unpack_from(self.received)
         if length > FRAME_MAX:
             raise LinkError(f"a frame of {length} bytes is too long")
-        end = _LENGTH.size + length
+        end = LENGTH.size + length
         if len(self.received) < end:
             return None
-        found = bytes(self.received[_LENGTH.size : end])
+        found = bytes(self.received[LENGTH.size : end])
         del self.received[:end]
         return found
 
@@ -236,14 +242,13 @@ def call(data: Path, said: Said | Question) -> Answer:
 
     Raises LinkError when no engine answers within CLIENT_SECONDS, or one that does not understand.
     """
-    body = _encode(said)
     path = data / SOCKET_NAME
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
         peer.settimeout(CLIENT_SECONDS)
         try:
             peer.connect(str(path))
-            peer.sendall(_LENGTH.pack(len(body)) + body)
-            (length,) = _LENGTH.unpack(_exactly(peer, _LENGTH.size))
+            peer.sendall(frame(said))
+            (length,) = LENGTH.unpack(_exactly(peer, LENGTH.size))
             answer = _decode_answer(_exactly(peer, length))
         except OSError as error:
             raise LinkError(f"no gateway answers at {path}: {error}") from error

@@ -1,7 +1,6 @@
 """The edge's end of the link: asks the engine for API clients, many at a time, and hears what happens."""
 
 import asyncio
-import struct
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ import structlog
 
 from fixgw.core.requests import ApiRequest
 from fixgw.engine.turn import Answered, Ask, Happened, WatchOrders
-from fixgw.link import SOCKET_NAME, Asked, decode_told
+from fixgw.link import LENGTH, SOCKET_NAME, Asked, decode_told, frame
 
 log = structlog.get_logger("fixgw.edge")
 
@@ -19,9 +18,6 @@ TRY_SECONDS = 0.1  # between two attempts to connect: an engine that starts agai
 TRIES = 100  # in a row without success, and it is said
 SWEEP_SECONDS = 0.25  # how late an answer that does not come is given up at most
 WAITING_MAX = 20_000  # requests without an answer; more are refused at once
-
-_LENGTH = struct.Struct(">I")
-_encode = msgspec.json.Encoder().encode
 
 
 class EngineAwayError(Exception):
@@ -67,12 +63,12 @@ class _Connection(asyncio.Protocol):
         received = self._received
         received += data
         start, size = 0, len(received)
-        while size - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(received, start)
-            end = start + _LENGTH.size + length
+        while size - start >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(received, start)
+            end = start + LENGTH.size + length
             if size < end:
                 break
-            body = bytes(received[start + _LENGTH.size : end])
+            body = bytes(received[start + LENGTH.size : end])
             start = end
             try:
                 self._told(decode_told(body))
@@ -90,10 +86,9 @@ class _Connection(asyncio.Protocol):
 
     def send(self, said: Asked) -> None:
         """Send a request, together with all others of this round of the event loop."""
-        body = _encode(said)
         if not self._to_send:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._to_send += (_LENGTH.pack(len(body)), body)
+        self._to_send.append(frame(said))
 
     def _flush(self) -> None:
         to_send, self._to_send = self._to_send, []

@@ -1,7 +1,6 @@
 """What the edge tells the engine each second, who is connected; and what it hears: who may not log on."""
 
 import asyncio
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import msgspec
 import structlog
 
 from fixgw.engine.turn import EdgeReport, EdgeSession
-from fixgw.link import FRAME_MAX, SOCKET_NAME, EdgeReply
+from fixgw.link import FRAME_MAX, LENGTH, SOCKET_NAME, EdgeReply, frame
 
 log = structlog.get_logger("fixgw.edge")
 
@@ -17,8 +16,6 @@ REPORT_SECONDS = 1.0
 FAILURES = 10  # one after the other, and it is said: an engine that starts again misses fewer
 ANSWER_SECONDS = 5.0  # a turn of the engine can take a moment; longer, and the connection is made anew
 
-_LENGTH = struct.Struct(">I")
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(EdgeReply).decode
 
 
@@ -67,10 +64,9 @@ class Reporter:
             writer.transport.abort()
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> EdgeReply:
-        body = _encode(EdgeReport(self._sessions()))
-        writer.write(_LENGTH.pack(len(body)) + body)
+        writer.write(frame(EdgeReport(self._sessions())))
         await writer.drain()
-        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
         if length > FRAME_MAX:
             raise EOFError(f"an answer of {length} bytes is too long")
         return _decode(await reader.readexactly(length))

@@ -15,7 +15,7 @@ from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCa
 from fixgw.core.oms import Decision, decide, decide_venue, end_day, expire, refuse
 from fixgw.core.order import Order
 from fixgw.core.reports import Again, Outgoing
-from fixgw.core.requests import ApiRequest, ClientRequest, NewOrder, RequestKind, VenueRequest
+from fixgw.core.requests import ApiRequest, ClientRequest, NewOrder, VenueRequest
 from fixgw.core.state import OmsState, day_start_before, evolve
 from fixgw.core.tell import Pending, tell
 from fixgw.core.update import Update
@@ -25,6 +25,7 @@ from fixgw.engine.epochs import Epochs, assign
 from fixgw.engine.outbox import Outbox
 from fixgw.engine.rate import Rates
 from fixgw.engine.recall import Recall
+from fixgw.engine.record import Record
 from fixgw.engine.sandbox import (
     RefuseCancel,
     Sandbox,
@@ -38,22 +39,15 @@ from fixgw.engine.turn import (
     Command,
     Limits,
     Line,
-    RequestLine,
     SessionCommand,
     SessionDoor,
 )
-from fixgw.journal.contract import Assigned, Entry, Journal, Loaded, Queued, SessionNumbers
+from fixgw.journal.contract import Assigned, Journal, Loaded, Queued, SessionNumbers
 
 log = structlog.get_logger("fixgw.desk")
 
 SHARED_REPORTS = 20  # in a turn between whose reports others are answered: about a millisecond
 SHARED_FOR = timedelta(milliseconds=100)  # after the last of them asked
-CHANGES = {
-    RequestKind.NEW_ORDER_SINGLE,
-    RequestKind.ORDER_CANCEL_REQUEST,
-    RequestKind.ORDER_MASS_CANCEL_REQUEST,
-}
-"""What is asked over the API is journaled when it can change something."""
 UNCOMMITTED_MAX = 250  # a quarter of what a recovery goes further than the journal when a store is lost
 
 
@@ -78,15 +72,14 @@ class Desk:
         log_requests: Callable[[list[Line]], None],
     ) -> None:
         self.directory = directory
-        self._log_requests = log_requests
         self._journal = journal
         self._limits = limits
         self._at = self._is_shared_until = now
         self._sandbox = Sandbox(loaded.sandbox)
         self._changes = Changes(loaded.counters)
+        self._record = Record(self._changes, log_requests)
         self._moved: dict[str, int] = {}  # the last inbound MsgSeqNum of each session that moved
         self._asking: set[str] = set()  # the sessions that a request of this turn came from
-        self._lines: list[Line] = []
         self._expiring: deque[tuple[OmsState, int]] = deque()
         self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
         self._recall = Recall(journal, self.outbox)
@@ -205,7 +198,7 @@ class Desk:
         last_in = self._moved.get(session, numbers.last_in)
         if arrival.epoch == numbers.epoch:
             if arrival.msg_seq_num <= last_in:
-                self._line("seen before", session=session, msg_seq_num=arrival.msg_seq_num)
+                self._record.line("seen before", self._at, session=session, msg_seq_num=arrival.msg_seq_num)
                 return
             last_in = arrival.msg_seq_num
         self._moved[session] = last_in
@@ -215,85 +208,17 @@ class Desk:
         state = self._state_for(request, self.directory.sessions[session].oms_id)
         decision = self._decide(state, request)
         events = self._apply(state, request, decision)
-        self._changes.entries.append(
-            Entry(
-                self._at,
-                "fix",
-                arrival.msg_type,
-                state.oms.oms_id,
-                request.user_id,
-                decision.rule,
-                0 if decision.refusal is None else decision.refusal.code.value,
-                events,
-                session,
-                arrival.epoch,
-                arrival.msg_seq_num,
-                request.cl_ord_id,
-                request,
-            )
-        )
-        self._log(session, arrival.msg_seq_num, arrival.msg_type, request, decision, started)
+        self._record.arrival(arrival, state.oms.oms_id, decision, events, self._at, started)
 
     def _ask(self, ask: Ask, answer: Tell) -> None:
         """Decide what an API client asks. The `answer` waits for the commit."""
         started = perf_counter_ns()
         request = ask.request
-        kind = request.kind.value
         state = self._state_for(request, next(iter(self.states)))
         decision = self._decide(state, request)
         events = self._apply(state, request, decision)
-        if request.kind in CHANGES:
-            refusal = decision.refusal
-            code = 0 if refusal is None else refusal.code.value
-            entry = Entry(
-                self._at,
-                ask.door,
-                kind,
-                state.oms.oms_id,
-                request.user_id,
-                decision.rule,
-                code,
-                events,
-                cl_ord_id=request.cl_ord_id,
-                request=request,
-            )
-            self._changes.entries.append(entry)
+        self._record.ask(ask, state.oms.oms_id, decision, events, self._at, started)
         self.answers.answer(answer, answered(ask, state, decision, events))
-        self._log(ask.door, 0, kind, request, decision, started)
-
-    def _log(
-        self,
-        session: str,
-        msg_seq_num: int,
-        msg_type: str,
-        request: ClientRequest | ApiRequest,
-        decision: Decision,
-        started: int,
-    ) -> None:
-        """The log line of a request, whose work began at `started` (nanoseconds of perf_counter)."""
-        refusal = decision.refusal
-        code, detail = (0, "") if refusal is None else (refusal.code.value, refusal.detail)
-        self._lines.append(
-            RequestLine(
-                self._at,
-                "info",
-                "request",
-                session,
-                msg_seq_num,
-                msg_type,
-                request.user_id,
-                request.cl_ord_id,
-                "refused" if code else "accepted",
-                decision.rule,
-                len(decision.to_cancel),
-                (perf_counter_ns() - started) // 1000,
-                code,
-                detail,
-            )
-        )
-
-    def _line(self, event: str, **what: object) -> None:
-        self._lines.append({"at": self._at, "event": event, "level": "info", **what})
 
     def _state_for(self, request: ClientRequest | ApiRequest, default: int) -> OmsState:
         """The state of the OMS that `request` names; where it cannot be had, that of the OMS `default`."""
@@ -376,11 +301,13 @@ class Desk:
         """Queue the reports of an event that was just applied, and note what the journal has to store."""
         changes = self._changes
         changes.note(state, event, before, after)
+        last_exec_id = changes.last_exec_id
         reports = list(
             tell(state, event, before, after, next_exec_id=changes.next_exec_id, shows_pending=shows_pending)
         )
         ref = requester_of(event, before)
-        self.answers.happened(event, after, ref, changes.last_exec_id if reports else 0)
+        exec_id = changes.last_exec_id if changes.last_exec_id > last_exec_id else 0
+        self.answers.happened(event, after, ref, exec_id)
         if before is not None and ref is not None and ref.mass_cancel_id is not None:
             for session, report in reports:  # the answer of a mass cancel is its r, which was kept before
                 self.outbox.put(session, report)
@@ -416,32 +343,21 @@ class Desk:
         if isinstance(event, Refusal):
             return event
         self._applied(state, event, *evolve(state, event))
-        self._enter(door, type(said).__name__, state, (event,), said)
-        self._line("venue", said=type(said).__name__, order_id=said.order_id)
+        self._record.other(door, type(said).__name__, state.oms.oms_id, (event,), self._at, said)
+        self._record.line("venue", self._at, said=type(said).__name__, order_id=said.order_id)
         return None
 
     def _state_of(self, order_id: int) -> OmsState | None:
         """The state of the OMS that knows this order."""
         return next((state for state in self.states.values() if state.book.get(order_id) is not None), None)
 
-    def _enter(
-        self,
-        door: str,
-        kind: str,
-        state: OmsState,
-        events: Sequence[Event],
-        request: VenueRequest | None = None,
-    ) -> None:
-        entry = Entry(self._at, door, kind, state.oms.oms_id, 0, door, 0, events, request=request)
-        self._changes.entries.append(entry)
-
     def _pass_time(self) -> None:
         for state in self.states.values():
             if (event := end_day(state, self._at)) is not None:
                 self._applied(state, event, *evolve(state, event))
-                self._enter("clock", "DayEnded", state, (event,))
+                self._record.other("clock", "DayEnded", state.oms.oms_id, (event,), self._at)
                 self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
-                self._line("day ended", oms=state.oms.oms_id)
+                self._record.line("day ended", self._at, oms=state.oms.oms_id)
             state.book.forget(
                 self._at - self._limits.closed_for, self._limits.expire_per_turn, self._journal.settled
             )
@@ -450,7 +366,7 @@ class Desk:
             expired = expire(state, order_id, self._at)
             if expired is not None:
                 self._applied(state, expired, *evolve(state, expired))
-                self._enter("clock", "OrderExpired", state, (expired,))
+                self._record.other("clock", "OrderExpired", state.oms.oms_id, (expired,), self._at)
 
     def _reports_now(self) -> int:
         """How many reports this turn may send: few while others ask for answers between them."""
@@ -494,9 +410,7 @@ class Desk:
         self.answers.hand_out()
         for block in assigned:
             door.send(block.session, self._reports(block), block.first_seq_num)
-        if self._lines:
-            self._log_requests(self._lines)
-            self._lines = []
+        self._record.write()
 
     def _reports(self, block: Assigned) -> Sequence[Outgoing]:
         if not block.again:

@@ -63,7 +63,8 @@ def _time(at: datetime | None) -> str:
 
 def _origin(entry: Entry) -> str:
     if entry.session is None:
-        return f"{entry.door} {entry.kind}"
+        who = f", user {entry.user_id}" if entry.user_id else ""
+        return f"{entry.door} {entry.kind}{who}"
     return f"{entry.session} {entry.kind} {entry.msg_seq_num}, user {entry.user_id}"
 
 
@@ -72,7 +73,7 @@ def _happened(entry: Entry, event: Event | None) -> str:
         code = f", errorcode {entry.errorcode}" if entry.errorcode else ""
         asked = "" if entry.cl_ord_id is None else f" {entry.cl_ord_id}"
         return f"request{asked} answered{code} (rule {entry.rule})"
-    by = f" (rule {entry.rule})" if isinstance(event, _DECIDED) and entry.session is not None else ""
+    by = f" (rule {entry.rule})" if isinstance(event, _DECIDED) and entry.user_id else ""
     return _what(event) + by
 
 

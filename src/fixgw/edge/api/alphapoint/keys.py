@@ -52,7 +52,7 @@ def read(model: type[M], name: str, pairs: Iterable[tuple[str, object]]) -> M | 
     """The message `name`, of the type `model`, that is made of `pairs`.
 
     A refusal (100) for a key that it has not got, for two spellings of a key whose values differ, and for a
-    value that is missing or wrong; a null is the same as no value.
+    value that is missing or wrong. What a null means is the field's to say; a required one is missing then.
     """
     spellings = _spellings(model)
     found: dict[str, object] = {}
@@ -66,6 +66,9 @@ def read(model: type[M], name: str, pairs: Iterable[tuple[str, object]]) -> M | 
         if field in found and str(found[field]) != str(value):
             return invalid(f"{field} is given twice, as {shown(found[field])} and as {shown(value)}")
         found[field] = value
+    for field, value in list(found.items()):
+        if value is None and model.model_fields[field].is_required():
+            del found[field]
     try:
         return model.model_validate(found)
     except ValidationError as error:
