@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 import httpx
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from fixgw.edge.api.coinapi_ems.models import OrderExecutionReport
 from tests.gateway import Gateway
@@ -77,13 +77,16 @@ class Rest:
 
 
 class Socket:
-    """A WebSocket with one key, past its snapshots: `snapshots` are the orders by exchange_id."""
+    """A WebSocket with one key, a context manager. `first` is its first message.
+
+    After `begin`, `snapshots` are the orders by exchange_id.
+    """
 
     def __init__(self, gateway: Gateway, key: str, path: str = "/v1/") -> None:
-        self._socket = connect(
-            f"ws://127.0.0.1:{gateway.api_port}{path}", additional_headers={"X-CoinAPI-Key": key}
-        )
-        self.first = self.receive()
+        url = f"ws://127.0.0.1:{gateway.api_port}{path}"
+        self._connect = connect(url, additional_headers={"X-CoinAPI-Key": key})
+        self._socket: ClientConnection
+        self.first: Json = {}
         self.snapshots: dict[str, list[Json]] = {}
         self.heartbeats = 0
 
@@ -96,12 +99,14 @@ class Socket:
         return self
 
     def __enter__(self) -> "Socket":
+        self._socket = self._connect.__enter__()
+        self.first = self.receive()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._socket.close()
+        self._connect.__exit__(kind, error, trace)
 
     def send(self, message: object) -> str:
         """Send JSON, or text as it is; the text that was sent."""

@@ -51,8 +51,9 @@ def rejected(message: Json, text: str) -> str:
 
 @pytest.mark.parametrize("query", ["", "?apikey=key99", "?apikey=key37&apikey=key38"])
 def test_without_a_good_key_there_is_no_websocket(gateway: Gateway, query: str) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        connect(f"ws://127.0.0.1:{gateway.api_port}/v1/{query}")
+    url = f"ws://127.0.0.1:{gateway.api_port}/v1/{query}"
+    with pytest.raises(InvalidStatus) as refused, connect(url):
+        pass
     assert refused.value.response.status_code == 401
     assert json.loads(refused.value.response.body)["title"] == "Unauthorized"
 
@@ -105,7 +106,12 @@ def test_snapshot_and_updates_fit_together_exactly(clean_gateway: Gateway, trade
     """While orders are entered, each client hears of each order once: in the snapshot or after it."""
     count = 200
     ids = [fresh("fit-") for _ in range(count)]
-    entering = threading.Thread(target=lambda: [trader.send("D", *order(an_id)) for an_id in ids])
+
+    def enter() -> None:
+        for an_id in ids:
+            trader.send("D", *order(an_id))
+
+    entering = threading.Thread(target=enter)
     entering.start()
     for _ in range(4):
         with Socket(clean_gateway, "key37") as found:
@@ -283,15 +289,6 @@ def ends(found: Socket) -> int:
     return int(closed.value.rcvd.code)
 
 
-def test_a_stop_is_said_before_the_connection_ends(clean_gateway: Gateway) -> None:
-    with Socket(clean_gateway, "key37") as found:
-        found.begin(2)
-        pid = clean_gateway.api_pid
-        clean_gateway.kill_api(signal.SIGTERM)
-        assert ends(found) == 1012
-    clean_gateway.until_api_ready(pid)
-
-
 def test_when_the_engine_starts_again_the_client_has_to_as_well(clean_gateway: Gateway, rest: Rest) -> None:
     """It is told that the server does not run, and closed with 1012; then it finds its orders again."""
     entered = rest.enter()
@@ -308,3 +305,30 @@ def test_when_the_engine_starts_again_the_client_has_to_as_well(clean_gateway: G
             return again.begin(2).snapshots["SANDBOX"] == [entered]
 
     until(begins)
+
+
+def test_who_loses_his_key_or_gets_an_account_has_to_begin_again(gateway: Gateway) -> None:
+    """1008 for a key that is not good any more; 1012 for accounts that were not watched."""
+    with Socket(gateway, "key39") as without_key, Socket(gateway, "key38") as with_account:
+        without_key.begin(1)
+        with_account.begin(1)
+        text = gateway.config.read_text()
+        text = text.replace('api_key = "key39"', 'api_key = "another"')
+        text = text.replace("id = 38\noms = [1]\naccounts = [14]", "id = 38\noms = [1]\naccounts = [14, 15]")
+        gateway.config.write_text(text)
+        assert gateway.process is not None
+        gateway.process.send_signal(signal.SIGHUP)
+        assert ends(without_key) == 1008
+        assert ends(with_account) == 1012
+    with Socket(gateway, "key38") as again:
+        assert again.begin(2).snapshots.keys() == {"SANDBOX", "SANDBOX/15"}
+
+
+def test_a_stop_is_said_before_the_connection_ends(gateway: Gateway) -> None:
+    """Of the whole gateway, so this test is the last."""
+    with Socket(gateway, "key37") as found:
+        found.begin(2)
+        assert gateway.process is not None
+        gateway.process.send_signal(signal.SIGTERM)
+        assert ends(found) == 1012
+    assert gateway.ended() == 0

@@ -3,13 +3,15 @@
 import asyncio
 from uuid import uuid4
 
+import msgspec
+
 import fixgw
 from fixgw.core.errors import ErrorCode, Failure
 from fixgw.core.order import Order
 from fixgw.core.requests import ApiRequest, MassStatus, OrderStatus
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.edge.api.coinapi_ems.names import Exchange, Exchanges
-from fixgw.edge.api.coinapi_ems.problems import Problem, RejectReason, away, invalid, refused, text_of
+from fixgw.edge.api.coinapi_ems.problems import Problem, away, invalid, no_order, refused, text_of
 from fixgw.edge.api.coinapi_ems.reading import (
     Body,
     is_client_order_id,
@@ -17,7 +19,7 @@ from fixgw.edge.api.coinapi_ems.reading import (
     read_cancel_all,
     read_new_order,
 )
-from fixgw.edge.api.coinapi_ems.views import Report, Views, timestamp
+from fixgw.edge.api.coinapi_ems.views import Report, Views, array, timestamp
 from fixgw.edge.api.context import Context
 from fixgw.edge.engine_link import EngineAwayError
 from fixgw.engine.turn import Answered
@@ -98,28 +100,31 @@ class Ems:
         )
         return {"type": "MESSAGE", "exchange_id": exchange.text, "message": message}
 
-    async def open_orders(self, user_id: int, exchange_id: str | None) -> list[Report] | Problem:
-        """GET /v1/orders: the user's own on one exchange or on all of his, or everybody's in an account."""
+    async def open_orders(self, user_id: int, exchange_id: str | None) -> msgspec.Raw | Problem:
+        """GET /v1/orders: the user's own on one exchange or on all of his, or everybody's in an account.
+
+        The answer is JSON already.
+        """
         if exchange_id is None:
             exchanges = self.exchanges_of(user_id)
         elif isinstance(exchange := self.exchanges.read(exchange_id), Exchange):
             exchanges = [exchange]
         else:
             return invalid(exchange)
-        views, reports = self.views(user_id), list[Report]()
+        views, reports = self.views(user_id), list[bytes]()
         waiting = [self.ask(self.listing(user_id, found), found, changes=False) for found in exchanges]
         for exchange, answered in zip(exchanges, await asyncio.gather(*waiting), strict=True):
             if isinstance(answered, Problem):
                 return answered
             if answered.refusal is not None:
                 return refused(answered.refusal, exchange.text)
-            reports += [views.report(order, exchange) for order in answered.orders]
-        return reports
+            reports += await views.encoded(answered.orders, exchange)
+        return array(reports)
 
     async def status(self, user_id: int, client_order_id: str) -> Report | Problem:
         """GET /v1/orders/status/{client_order_id}: the user's own; an open one, or else the last entered."""
         if not is_client_order_id(client_order_id):
-            return _no_order("client_order_id names no order")
+            return no_order("client_order_id names no order")
         exchanges = self.exchanges.all
         waiting = [
             self.ask(
@@ -140,7 +145,7 @@ class Ems:
             elif answered.refusal.code is not ErrorCode.RESOURCE_NOT_FOUND:
                 return refused(answered.refusal, exchange.text)
         if not found:
-            return _no_order(f"client_order_id {client_order_id} names no order of this user that is known")
+            return no_order(f"client_order_id {client_order_id} names no order of this user that is known")
         order = max(found, key=lambda order: (order.is_open, order.entered_at))
         return self.views(user_id).report(order)
 
@@ -176,7 +181,3 @@ class Ems:
             "is_running": is_running,
             "time_server_start": self._started,
         }
-
-
-def _no_order(why: str) -> Problem:
-    return Problem(404, RejectReason.ORDER_ID_NOT_FOUND, why)

@@ -78,7 +78,7 @@ class OrderExecutionReport(BaseModel):
     side: Literal["BUY", "SELL"]
     order_type: Literal["LIMIT", "MARKET", "STOP", "STOP_LIMIT"]
     time_in_force: Literal["GOOD_TILL_CANCEL", "GOOD_TILL_TIME_OMS"]
-    expire_time: str = ""
+    expire_time: Annotated[str, Field(description="Only there with GOOD_TILL_TIME_OMS.")] = ""
     exec_inst: list[str]
     exchange_order_id: str
     amount_open: Annotated[float, Field(description="0 when the order is at its end.")]
@@ -196,5 +196,6 @@ ERROR_EXAMPLE: dict[str, Any] = {
     "title": "One or more validation errors occurred.",
     "status": 400,
     "traceId": "0f4c1a6c7d9b4e0a8d6e3b52a9c71f60",
-    "errors": "exchange_id names no exchange that this API reaches (there is SANDBOX)",
+    "errors": "Invalid Request (errorcode 100): exchange_id names no exchange that this API reaches "
+    "(there is SANDBOX)",
 }

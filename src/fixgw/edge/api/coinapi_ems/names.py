@@ -63,11 +63,13 @@ class Exchanges:
         self.all = tuple(Exchange(oms_id, directory.omses[oms_id].name) for oms_id in oms_ids)
         self._by_name = {exchange.name: exchange for exchange in self.all}
         self._names = {exchange.oms_id: exchange.name for exchange in self.all}
+        self._symbol_ids: dict[int, str] = {}
         self._by_symbol_id: dict[tuple[int, str], list[str]] = {}
         for instrument in directory.instruments.values():
             if instrument.oms_id in self._names:
-                key = instrument.oms_id, self.symbol_id(instrument)
-                self._by_symbol_id.setdefault(key, []).append(instrument.symbol)
+                symbol_id = _symbol_id(self._names[instrument.oms_id], instrument)
+                self._symbol_ids[instrument.instrument_id] = symbol_id
+                self._by_symbol_id.setdefault((instrument.oms_id, symbol_id), []).append(instrument.symbol)
 
     def read(self, exchange_id: str) -> Exchange | str:
         """The exchange that is named; a text says why it is none."""
@@ -91,10 +93,8 @@ class Exchanges:
         return Exchange(oms_id, self._names[oms_id])
 
     def symbol_id(self, instrument: Instrument) -> str:
-        """The symbol_id_coinapi, as SANDBOX_SPOT_BTC_USD for BTC-USD."""
-        kind = _KINDS.get(instrument.cfi_code[0], "CONTRACT")
-        symbol = re.sub(r"[-/]", "_", instrument.symbol)
-        return f"{self._names[instrument.oms_id]}_{kind}_{symbol}"
+        """The symbol_id_coinapi, as SANDBOX_SPOT_BTC_USD for BTC-USD; empty when it came after the start."""
+        return self._symbol_ids.get(instrument.instrument_id, "")
 
     def instrument(
         self, exchange: Exchange, symbol_id_exchange: str | None, symbol_id_coinapi: str | None
@@ -114,3 +114,9 @@ class Exchanges:
         if symbol_id_exchange not in found:
             return "symbol_id_exchange and symbol_id_coinapi name different instruments"
         return InstrumentName(symbol=symbol_id_exchange)
+
+
+def _symbol_id(name: str, instrument: Instrument) -> str:
+    kind = _KINDS.get(instrument.cfi_code[0], "CONTRACT")
+    symbol = re.sub(r"[-/]", "_", instrument.symbol)
+    return f"{name}_{kind}_{symbol}"

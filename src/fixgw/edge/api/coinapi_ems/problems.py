@@ -75,14 +75,19 @@ class Problem(Struct, frozen=True):
         }
 
 
-def invalid(message: str, exchange_id: str = "") -> Problem:
-    """A request that is malformed, or names what is not there."""
-    return Problem(BAD_REQUEST, RejectReason.OTHER, message, exchange_id)
+def invalid(detail: str, exchange_id: str = "", reason: RejectReason = RejectReason.OTHER) -> Problem:
+    """A request that is malformed: 100 Invalid Request."""
+    return Problem(BAD_REQUEST, reason, _coded(ErrorCode.INVALID_REQUEST, detail), exchange_id)
 
 
-def bad_json(message: str) -> Problem:
-    """A body or a message that is no JSON object."""
-    return Problem(BAD_REQUEST, RejectReason.JSON_ERROR, message)
+def no_order(detail: str) -> Problem:
+    """An order that is not known: 104 Resource Not Found."""
+    message = _coded(ErrorCode.RESOURCE_NOT_FOUND, detail)
+    return Problem(NOT_FOUND, RejectReason.ORDER_ID_NOT_FOUND, message)
+
+
+def _coded(code: ErrorCode, detail: str) -> str:
+    return Refusal(code, detail).text
 
 
 def too_many(wait: float) -> Problem:
@@ -101,7 +106,7 @@ OUR_FAULT = Problem(SERVER_ERROR, RejectReason.OTHER, "Server Error (errorcode 1
 
 def text_of(refusal: Refusal) -> str:
     """A refusal in the words of this dialect."""
-    return f"{refusal.code.message} (errorcode {refusal.code.value}): {said(refusal.detail)}"
+    return _coded(refusal.code, said(refusal.detail))
 
 
 def refused(refusal: Refusal, exchange_id: str) -> Problem:

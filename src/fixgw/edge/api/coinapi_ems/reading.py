@@ -10,7 +10,7 @@ from fixgw.core.order import QUANTITY_DIGITS, OrdType, Side, TimeInForce, is_qua
 from fixgw.core.requests import ApiRequest, CancelOrder, MassCancel, NewOrder
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.edge.api.coinapi_ems.names import Exchange, Exchanges
-from fixgw.edge.api.coinapi_ems.problems import Problem, bad_json, invalid
+from fixgw.edge.api.coinapi_ems.problems import Problem, RejectReason, invalid
 
 SHOWN_MAX = 96  # characters of what a client wrote that an answer repeats: an exchange_id has at most 83
 
@@ -70,9 +70,9 @@ def read_object(text: str | bytes) -> dict[str, object] | Problem:
         )
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        return bad_json(f"this is not JSON as RFC 8259 has it: {why}")
+        return invalid(f"this is not JSON as RFC 8259 has it: {why}", reason=RejectReason.JSON_ERROR)
     if not isinstance(read, dict):
-        return bad_json("this is JSON, but not an object")
+        return invalid("this is JSON, but not an object", reason=RejectReason.JSON_ERROR)
     return read
 
 

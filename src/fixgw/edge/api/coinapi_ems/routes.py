@@ -82,18 +82,9 @@ def router(context: Context) -> APIRouter:
         "/v1/orders",
         summary="Get open orders",
         responses=_replies(list[models.OrderExecutionReport], [models.REPORT_EXAMPLE], 429, 490),
-        openapi_extra={
-            "parameters": [
-                {
-                    "name": "exchange_id",
-                    "in": "query",
-                    "required": False,
-                    "schema": {"type": "string"},
-                    "description": "One exchange, or one account on it as NAME/account.",
-                    "example": "SANDBOX",
-                }
-            ]
-        },
+        openapi_extra=_parameter(
+            "exchange_id", "query", "One exchange, or one account on it as NAME/account.", "SANDBOX"
+        ),
     )
     async def open_orders(request: Request) -> Response:
         """The user's own open orders; where exchange_id names an account, all open orders in it."""
@@ -108,9 +99,11 @@ def router(context: Context) -> APIRouter:
         "/v1/orders/status/{client_order_id:path}",
         summary="Get the report on an order",
         responses=_replies(models.OrderExecutionReport, models.REPORT_EXAMPLE, 404, 429, 490),
+        openapi_extra=_parameter("client_order_id", "path", "The client's own id of the order.", "o1"),
     )
-    async def status(request: Request, client_order_id: str) -> Response:
+    async def status(request: Request) -> Response:
         """The user's own order with this id, open or closed, as long as it is known."""
+        client_order_id = request.path_params["client_order_id"]
         return await _asked(context, request, lambda user_id: ems.status(user_id, client_order_id))
 
     @routes.websocket("/")
@@ -233,6 +226,19 @@ def _replies(model: object, example: object, *statuses: int) -> dict[int | str, 
             shown = models.REJECT_EXAMPLE
         replies[status] = {"model": problem, "description": text, "content": {JSON: {"example": shown}}}
     return replies
+
+
+def _parameter(name: str, where: str, description: str, example: str) -> dict[str, Any]:
+    """A parameter of the path or the query for that page."""
+    parameter = {
+        "name": name,
+        "in": where,
+        "required": where == "path",
+        "schema": {"type": "string"},
+        "description": description,
+        "example": example,
+    }
+    return {"parameters": [parameter]}
 
 
 def _body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,11 @@ from fixgw.core.order import Order
 from fixgw.core.requests import ApiRequest, NewOrder
 from fixgw.edge.api.coinapi_ems.calls import Ems
 from fixgw.edge.api.coinapi_ems.problems import (
-    BAD_REQUEST,
     OUR_FAULT,
     Problem,
     RejectReason,
     away,
-    bad_json,
+    invalid,
     refused,
     text_of,
     too_many,
@@ -29,7 +28,7 @@ from fixgw.edge.api.coinapi_ems.reading import (
     read_new_order,
     read_object,
 )
-from fixgw.edge.api.coinapi_ems.views import Report, encode
+from fixgw.edge.api.coinapi_ems.views import Report, array, encode
 from fixgw.edge.api.identity import Identity
 from fixgw.edge.api.outbound import Outbound
 from fixgw.edge.engine_link import EngineAwayError, Watch
@@ -152,7 +151,7 @@ class Stream:
         await self._say_running(is_running=True)
         snapshots = self._snapshots(orders)
         for exchange_id in list(snapshots):
-            data = [self._views.report(order) for order in snapshots.pop(exchange_id)]
+            data = array(await self._views.encoded(snapshots.pop(exchange_id)))
             await self._send({"type": "ORDER_EXEC_REPORT_SNAPSHOT", "exchange_id": exchange_id, "data": data})
         held, self._held = self._held or [], None
         for told in held:
@@ -250,7 +249,8 @@ class Stream:
                 return
             text = message.get("text")
             if text is None:
-                request = _Request("", None, bad_json("this is a binary frame: send JSON in text frames"))
+                binary = invalid("this is a binary frame: send text", reason=RejectReason.JSON_ERROR)
+                request = _Request("", None, binary)
             else:
                 request = self._take(text)
             await self._requests.put(request)
@@ -272,8 +272,7 @@ class Stream:
         message_type = body.pop("type", None)
         reader = _READERS.get(message_type) if isinstance(message_type, str) else None
         if reader is None:
-            message = f"type is not {', '.join(_READERS)}"
-            return Problem(BAD_REQUEST, RejectReason.INVALID_TYPE, message)
+            return invalid(f"type is not {' or '.join(_READERS)}", reason=RejectReason.INVALID_TYPE)
         asked: Asked[ApiRequest] | Problem = reader(body, self._ems.exchanges, self._user_id)
         if isinstance(asked, Asked) and isinstance(asked.request, NewOrder):
             wait = self._context.rates.wait(self._user_id)

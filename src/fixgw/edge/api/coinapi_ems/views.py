@@ -1,6 +1,7 @@
 """Orders as the dialect shows them: execution reports."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ Report = dict[str, object]
 
 REPORT = "ORDER_EXEC_REPORT_UPDATE"
 EXPIRED = "the order expired at the end of its day"
+ORDERS_PER_TURN = 200  # are shown before others get their turn: a few milliseconds
 VENUE_REFUSED = "the venue has refused the cancel, the order is open as before"
 
 _AVG_PX_DIGITS = Decimal("1e-12")
@@ -51,9 +53,14 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 """Writes what is shown as JSON, decimal numbers exactly."""
 
 
+def array(encoded: Iterable[bytes]) -> msgspec.Raw:
+    """The JSON array of what is encoded already."""
+    return msgspec.Raw(b"[" + b",".join(encoded) + b"]")
+
+
 def timestamp(at: datetime) -> str:
     """`at` (aware UTC) as the dialect writes it."""
-    return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{at.isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def expire_time(order: Order, oms: Oms) -> datetime:
@@ -113,6 +120,15 @@ class Views:
         if order.time_in_force is TimeInForce.DAY:
             shown["expire_time"] = timestamp(expire_time(order, directory.omses[order.oms_id]))
         return shown
+
+    async def encoded(self, orders: Iterable[Order], asked: Exchange | None = None) -> list[bytes]:
+        """The reports on many orders, each as JSON. Others get their turn in between."""
+        found = []
+        for number, order in enumerate(orders, 1):
+            found.append(encode(self.report(order, asked)))
+            if number % ORDERS_PER_TURN == 0:
+                await asyncio.sleep(0)
+        return found
 
     def _named(self, exchange: Exchange, client_order_id: str, instrument: Instrument | None) -> Report:
         return {
