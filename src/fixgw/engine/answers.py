@@ -34,14 +34,9 @@ class Answers:
         """Nobody listens to `tell` any more."""
         self._watching.pop(tell, None)
 
-    @property
-    def place(self) -> int:
-        """Where what is told next will stand."""
-        return len(self._waiting)
-
-    def answer(self, tell: Tell, answered: Answered, place: int) -> None:
-        """Have `tell` told the answer to a request, at the `place` where the request found the queue."""
-        self._waiting.insert(place, (tell, answered))
+    def answer(self, tell: Tell, answered: Answered) -> None:
+        """Have `tell` told the answer to a request."""
+        self._waiting.append((tell, answered))
 
     def happened(self, event: Event, order: Order | None, cancel: CancelRef | None, exec_id: int) -> None:
         """Tell those who watch the account of `order` what happened to it."""
