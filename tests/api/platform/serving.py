@@ -160,6 +160,10 @@ class Serving:
         self.server.stop()
         await self.server.close(2.0)
         identities.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def connect(self) -> socket.socket:
         """A connection, over which bytes can be sent as they are."""
