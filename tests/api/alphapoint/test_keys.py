@@ -28,7 +28,7 @@ CALLER = Caller(
         SimpleNamespace(
             omses=(1,),
             settings=ApiTable(),
-            reference=SimpleNamespace(directory=Directory([], [], [], [], [])),
+            reference=SimpleNamespace(directory=Directory([], [], [], [], []), account_name=str),
         ),
     ),
     Identity(37, "trader37"),

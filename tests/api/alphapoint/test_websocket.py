@@ -1,6 +1,5 @@
 """Frames on a WebSocket against a running gateway: numbers, order, events, and what crosses over from FIX."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
@@ -318,13 +317,6 @@ def test_a_client_that_matches_by_number_alone(frames: Frames) -> None:
             answers[frame["i"]] = frame["o"]
     assert answers[first]["status"] == "Accepted"
     assert answers[second] == OK
-
-
-def test_a_frame_may_be_binary(dial: Dial) -> None:
-    """Some libraries send bytes."""
-    frames = dial("")
-    frames.socket.send(json.dumps({"m": 0, "i": 3, "n": "Ping", "o": "{}"}).encode())
-    assert frames.frame()["o"] == {"msg": "PONG"}
 
 
 def test_a_restart_of_the_engine_closes_subscriptions(dial: Dial, gateway: Gateway) -> None:

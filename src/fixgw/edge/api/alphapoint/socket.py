@@ -81,8 +81,7 @@ class Socket(Listener):
                 message = await self._websocket.receive()
                 if message["type"] == "websocket.disconnect":
                     break
-                text = message.get("text")
-                await self._take(message["bytes"].decode("utf-8", "replace") if text is None else text)
+                await self._take(message["text"])
                 while self._held >= WAITING_MAX and not self._outbound.is_cut_off:
                     self._room.clear()
                     await self._room.wait()

@@ -46,7 +46,7 @@ class Calls:
             return views.error(400, f"exchange={asked.exchange} names no OMS of this user")
         request = NewOrder(
             user_id=who.user_id,
-            oms=OmsName(oms_id, asked.exchange),
+            oms=self._oms(oms_id),
             instrument=InstrumentName(asked.symbol),
             side=Side.BUY if asked.action.upper() == "BUY" else Side.SELL,
             ord_type=_ORD_TYPES[asked.pricetype],
@@ -68,7 +68,7 @@ class Calls:
             answer = await self._first(
                 CancelOrder(
                     user_id=who.user_id,
-                    oms=OmsName(oms_id),
+                    oms=self._oms(oms_id),
                     order_id=asked.orderid,
                     owner_id=who.user_id,
                 )
@@ -94,7 +94,7 @@ class Calls:
             answers, refusal = await self._all(
                 MassCancel(
                     user_id=who.user_id,
-                    oms=OmsName(oms_id),
+                    oms=self._oms(oms_id),
                     scope=_ALL,
                     owner_id=who.user_id,
                     strategy=asked.strategy,
@@ -133,7 +133,7 @@ class Calls:
             for request in (
                 OrderHistory(
                     user_id=who.user_id,
-                    oms=OmsName(oms_id),
+                    oms=self._oms(oms_id),
                     scope=_ALL,
                     owner_id=who.user_id,
                     since=day_start_before(now, omses[oms_id]),
@@ -141,7 +141,7 @@ class Calls:
                 ),
                 MassStatus(
                     user_id=who.user_id,
-                    oms=OmsName(oms_id),
+                    oms=self._oms(oms_id),
                     scope=_ALL,
                     owner_id=who.user_id,
                     req_id="api",
@@ -162,7 +162,7 @@ class Calls:
         answer = await self._first(
             OrderStatus(
                 user_id=who.user_id,
-                oms=OmsName(oms_id),
+                oms=self._oms(oms_id),
                 order_id=asked.orderid,
                 owner_id=who.user_id,
             )
@@ -173,6 +173,10 @@ class Calls:
             return views.no_such_order() if unknown else views.refused(answer.refusal)
         row = views.order_row(answer.orders[0], self._context.reference.directory)
         return Reply(200, {"status": "success", "data": row})
+
+    def _oms(self, oms_id: int) -> OmsName:
+        """The OMS by its id and its name, so that a refusal can say its name."""
+        return OmsName(oms_id, self._context.reference.directory.omses[oms_id].name)
 
     async def _first(self, requests: Iterable[CancelOrder | OrderStatus]) -> Answered:
         """The answer of the first OMS that knows the order, the last answer when none does."""
@@ -217,8 +221,8 @@ class Calls:
         try:
             accounts = directory.accounts if user.is_operator else user.account_ids
             watch = await engine.watch(accounts, ends.tell, ends.lost)
-        except EngineAwayError as error:
-            raise EngineAwayError(str(error), was_sent=False) from None
+        except EngineAwayError:  # whatever became of the watch, no cancel was sent
+            raise EngineAwayError("the engine is away; nothing was sent to it", was_sent=False) from None
         try:
             yield ends
         finally:
