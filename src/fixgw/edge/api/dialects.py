@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 from msgspec import Struct
 
+from fixgw.edge.api.coinapi_ems import routes as coinapi_ems
 from fixgw.edge.api.context import Context
 
 
@@ -15,4 +16,6 @@ class Dialect(Struct, frozen=True):
     about: str
 
 
-DIALECTS: dict[str, Dialect] = {}
+DIALECTS: dict[str, Dialect] = {
+    "coinapi_ems": Dialect(coinapi_ems.router, coinapi_ems.ABOUT),
+}
