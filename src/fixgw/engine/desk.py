@@ -388,11 +388,11 @@ class Desk:
 
     def _venue_said(self, said: VenueRequest, door: str) -> Refusal | None:
         if isinstance(said, VenueOrder | ScopeRead):
-            state = self.states.get(said.oms_id)
+            state, missing = self.states.get(said.oms_id), f"OMS {said.oms_id} is unknown"
         else:
-            state = self._state_of(said.order_id)
+            state, missing = self._state_of(said.order_id), f"order {said.order_id} is unknown"
         if state is None:
-            return not_found(f"the order or OMS of {said} is unknown", Subject.ORDER)
+            return not_found(missing, Subject.ORDER)
         try:
             if isinstance(said, ScopeRead):
                 return self._scope_read(state, said, door)

@@ -141,6 +141,18 @@ def test_a_frame_may_be_so_long_and_no_longer(serving: Serving) -> None:
             assert closed.value.rcvd.code == 1009
 
 
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [(b"\x82\x82" + b"\0" * 4 + b"{}", 1003), (b"\x81\x82" + b"\0" * 4 + b"\xff\xfe", 1007)],
+    ids=["binary", "no UTF-8"],
+)
+def test_a_frame_is_text(serving: Serving, frame: bytes, code: int) -> None:
+    """Anything else ends its connection, and the dialects never see it."""
+    with closing(serving.upgraded("/here/ws/echo")) as connection:
+        connection.sendall(frame)
+        assert received(connection)[:4] == b"\x88\x02" + code.to_bytes(2)
+
+
 def test_a_message_has_so_many_fragments(serving: Serving) -> None:
     """Empty ones would cost memory and count as no bytes."""
     with connect(f"ws://127.0.0.1:{serving.port}/here/ws/echo") as websocket:
@@ -177,6 +189,9 @@ def test_headers_may_be_so_long_and_no_longer(serving: Serving, request_: bytes)
         b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET / HTTP/1.1\r\nA b: c\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"CONNECT here:80 HTTP/1.1\r\nHost: here\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_refused(serving: Serving, request_: bytes) -> None:
@@ -251,6 +266,18 @@ def test_a_request_that_trickles_in_is_cut_off(serving: Serving, monkeypatch: py
     with closing(serving.connect()) as connection:
         trickle = sending(connection, b"G", pause=0.02)
         assert trickle < began + 4
+
+
+@pytest.mark.parametrize(
+    "headers", [b"X: " + b"x" * 9_000 + b"\r\n", b"X: y\r\n" * 200, b""], ids=["long", "many", "few"]
+)
+def test_a_handshake_that_comes_to_nothing_is_cut_off(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, headers: bytes
+) -> None:
+    """Also one that the library does not even answer."""
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.3)
+    upgrade = b"GET /here/ws/echo HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    assert b"101" not in raw(serving, upgrade + headers + b"\r\n", seconds=5)
 
 
 def test_a_kept_connection_may_be_idle(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 
 REQUEST_SECONDS = 10.0  # for a whole request, from its first byte or the connection's begin
 STALL_SECONDS = 20.0  # for the next byte to be taken, of what waits for a client or is left at its end
@@ -191,6 +191,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._connected = server_state
         self._stall = _Stall()
+        self._began = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
@@ -204,6 +205,25 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.transport.abort()
         else:
             super().handle_cont(event)
+
+    def handle_bytes(self, _: Frame) -> None:
+        """Refuse what is not text: every dialect is JSON."""
+        self._refuse(CloseCode.UNSUPPORTED_DATA)
+
+    def send_receive_event_to_app(self) -> None:
+        """A message is whole: hand it on, if it is text at all."""
+        try:
+            b"".join(self.frames).decode()
+        except UnicodeDecodeError:
+            self._refuse(CloseCode.INVALID_DATA)
+        else:
+            super().send_receive_event_to_app()
+
+    def _refuse(self, code: CloseCode) -> None:
+        """Close the connection for what the client has sent."""
+        if not self.close_sent:
+            self.conn.send_close(code)
+            self.handle_parser_exception()
 
     def handle_ping(self) -> None:
         """Answer a ping, of a client that reads the answers."""
@@ -228,8 +248,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         await super().run_asgi()
 
     def step(self, now: float) -> None:
-        """End it if it is due."""
-        if self._stall.is_over(self.transport, now):
+        """End it if it is due. A handshake that cannot be read is not answered by the library."""
+        is_late = not self.handshake_complete and now - self._began > REQUEST_SECONDS
+        if is_late or self._stall.is_over(self.transport, now):
             self.transport.abort()
 
 
