@@ -1,6 +1,7 @@
 """The adapters there are, by the kind of the venue."""
 
 from collections.abc import Callable
+from datetime import time
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,7 +16,8 @@ from fixgw.secret_text import secret_text
 class Place(Struct, frozen=True):
     """What an adapter is made from: the venue's settings with its secrets, and names on both sides.
 
-    `accounts` and `instruments` map ours to the venue's: an account's id, and an instrument.
+    `accounts` and `instruments` map ours to the venue's: an account's id, and an instrument. Day orders end
+    at `day_end` (time of day, UTC).
     """
 
     oms_id: int
@@ -25,6 +27,7 @@ class Place(Struct, frozen=True):
     api_secret: str
     accounts: dict[int, str]
     instruments: dict[Instrument, str]
+    day_end: time = time(0, 0)
 
 
 Make = Callable[[Place, Tell], Adapter]
@@ -50,4 +53,5 @@ def place_of(config: Config, directory: Directory, oms: OmsTable) -> Place:
         secret("api_secret"),
         dict(settings.accounts),
         {one: settings.instruments[one.symbol] for one in here},
+        oms.day_end,
     )
