@@ -128,22 +128,21 @@ class Scene:
         return replace(order, status=OrdStatus.NEW, on_venue=True, venue_order_id=said.venue_order_id)
 
 
-def play(where: Place, script: Callable[[Scene], Awaitable[None]], *, until_up: bool = True) -> Scene:
+async def beside(where: Place, script: Callable[[Scene], Awaitable[None]], *, until_up: bool = True) -> Scene:
     """Run the script beside an adapter, which is up when it begins unless it need not be."""
-    scenes: list[Scene] = []
+    scene = Scene(where)
+    running = asyncio.ensure_future(scene.adapter.run())
+    try:
+        if until_up:
+            await scene.up()
+        await script(scene)
+        assert not running.done()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    return scene
 
-    async def both() -> None:
-        scene = Scene(where)
-        scenes.append(scene)
-        running = asyncio.ensure_future(scene.adapter.run())
-        try:
-            if until_up:
-                await scene.up()
-            await script(scene)
-            assert not running.done()
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
 
-    asyncio.run(both())
-    return scenes[0]
+def play(where: Place, script: Callable[[Scene], Awaitable[None]], *, until_up: bool = True) -> Scene:
+    """The same, in an event loop of its own."""
+    return asyncio.run(beside(where, script, until_up=until_up))

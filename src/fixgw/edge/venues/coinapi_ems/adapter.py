@@ -173,14 +173,14 @@ class CoinapiEms:
         skipped = 0
         for account_id in account_ids:
             for report in await self._listed(account_id):
-                where = self._names.account_id(report.exchange_id, account_id) or 0
-                if listed_in.setdefault(report.venue_order_id, where) != where:
-                    raise VenueMistakenError(_TWICE.format(report.venue_order_id))
                 said = self._said(report, account_id, VenueStatus.OPEN)
                 if said is None:
                     skipped += 1
-                else:
-                    found.append(said)
+                    continue
+                where = self._names.account_id(report.exchange_id, account_id) or account_id
+                if listed_in.setdefault(report.venue_order_id, where) != where:
+                    raise VenueMistakenError(_TWICE.format(report.venue_order_id))
+                found.append(said)
         if selector is None and skipped != self._skipped:
             self._skipped = skipped
             self._log.warning("orders on the venue in no account or instrument of ours", count=skipped)
@@ -263,7 +263,7 @@ class CoinapiEms:
                         is_running |= self._is_running(message)
                     case MessageReject():
                         self._rejected(message)
-                    case Report() if self._names.is_here(message.exchange_id):
+                    case Report():
                         self._reported(message)
         except UnreadableError as error:
             self._log.warning("a message of the venue cannot be read", why=str(error))
@@ -278,11 +278,11 @@ class CoinapiEms:
 
     def _reported(self, report: Report) -> None:
         """Take a report that came by itself."""
+        said = self._said(report, None, VenueStatus.PENDING)
+        if said is None:
+            return
         if report.venue_status is None:
             self._log.warning("a report has an unknown status", status=report.status)
-            return
-        said = self._said(report, None, report.venue_status)
-        if said is None:
             return
         self._tell(said)
         if said.order_id:
@@ -314,10 +314,12 @@ class CoinapiEms:
             self._tell(CancelReject(reject.text or "the venue rejected the cancel", order_id))
 
     def _said(self, report: Report, asked: int | None, unknown: VenueStatus) -> VenueOrder | None:
-        """A report in our words, None for an order that is not ours; an unknown status is `unknown`.
+        """A report in our words, None for one on an order that is not ours; an unknown status is `unknown`.
 
         `asked` is the account whose orders were asked for, None where none was.
         """
+        if not self._names.is_here(report.exchange_id):
+            return None
         order_id = self._known.order_id(report)
         said = report.stands(self._oms_id, order_id, unknown)
         if order_id:
