@@ -3,33 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
-
 from fixgw.config import Config
-from fixgw.config_tables import OmsTable, VenueTable
-from fixgw.core.directory import Directory, Instrument
+from fixgw.config_tables import OmsTable
+from fixgw.core.directory import Directory
+from fixgw.edge.venues.coinapi_ems.adapter import CoinapiEms
 from fixgw.edge.venues.contract import Adapter, Tell
+from fixgw.edge.venues.place import Place
 from fixgw.secret_text import secret_text
-
-
-class Place(Struct, frozen=True):
-    """What an adapter is made from: the venue's settings with its secrets, and names on both sides.
-
-    `accounts` and `instruments` map ours to the venue's: an account's id, and an instrument.
-    """
-
-    oms_id: int
-    settings: VenueTable
-    password: str
-    api_key: str
-    api_secret: str
-    accounts: dict[int, str]
-    instruments: dict[Instrument, str]
-
 
 Make = Callable[[Place, Tell], Adapter]
 
-ADAPTERS: dict[str, Make] = {}
+ADAPTERS: dict[str, Make] = {"coinapi_ems": CoinapiEms}
 
 
 def place_of(config: Config, directory: Directory, oms: OmsTable) -> Place:
@@ -50,4 +34,5 @@ def place_of(config: Config, directory: Directory, oms: OmsTable) -> Place:
         secret("api_secret"),
         dict(settings.accounts),
         {one: settings.instruments[one.symbol] for one in here},
+        oms.day_end,
     )
