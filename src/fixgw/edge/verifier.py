@@ -89,7 +89,7 @@ class Verifier:
         """
         if self.is_known(claim):
             return None
-        source = _source(address)
+        source = source_of(address)
         attempt = _Attempt(claim, source, self._rank(claim, source))
         self._waiting.append(attempt)
         self._next()
@@ -104,7 +104,7 @@ class Verifier:
 
     def delay(self, address: str) -> float:
         """Count an attempt from `address` that failed; the seconds that its refusal has to wait."""
-        source, now = _source(address), self._clock()
+        source, now = source_of(address), self._clock()
         self._failed_addresses.add(source, now)
         above = self._failed_addresses.count(source, now) - FREE_FAILURES
         return min(max(above, 0) * DELAY_SECONDS, DELAY_SECONDS_MAX)
@@ -193,7 +193,7 @@ def _settle(attempt: _Attempt, verdict: Refused | None) -> None:
         attempt.verdict.set_result(verdict)
 
 
-def _source(address: str) -> str:
+def source_of(address: str) -> str:
     """What counts as one address."""
     try:
         ip = ip_address(address)

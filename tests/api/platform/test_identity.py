@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixgw.edge.api import nonces as nonces_module
-from fixgw.edge.api.identity import Entry, Identities, Identity
+from fixgw.edge.api.identity import LOGINS_PER_ADDRESS_MAX, Entry, Identities, Identity
 from fixgw.edge.api.nonces import CLOCK_SECONDS, NONCE_LENGTH_MAX, Nonces
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -52,6 +52,29 @@ def test_a_name_and_its_password_are_a_user() -> None:
             for username, password in [("trader37", "sesame"), ("reader50", "open"), ("nobody", "open")]:
                 assert await known.by_password(username, password, "192.0.2.1") is None
             assert time.monotonic() - began >= 3 * 0.25
+
+    asyncio.run(scenario())
+
+
+def test_an_address_has_so_many_logins_at_once() -> None:
+    """More are refused unlooked at; other addresses, and whoever was right before, are not."""
+
+    async def scenario() -> None:
+        with identities() as known:
+            assert await known.by_password("reader50", "sesame", "192.0.2.1") == READER
+            guesses = [
+                asyncio.ensure_future(known.by_password("trader37", f"guess {n}", "192.0.2.1"))
+                for n in range(LOGINS_PER_ADDRESS_MAX)
+            ]
+            await asyncio.sleep(0)
+            began = time.monotonic()
+            assert await known.by_password("trader37", "open", "192.0.2.1") is None
+            assert await known.by_password("reader50", "sesame", "192.0.2.1") == READER
+            assert time.monotonic() - began < 0.2
+            assert await known.by_password("trader37", "open", "192.0.2.2") == TRADER
+            assert await asyncio.gather(*guesses) == [None] * LOGINS_PER_ADDRESS_MAX
+            assert await known.by_password("trader37", "open", "192.0.2.1") == TRADER
+            assert not known._logins
 
     asyncio.run(scenario())
 

@@ -177,6 +177,9 @@ def test_headers_may_be_so_long_and_no_longer(serving: Serving, request_: bytes)
         b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET / HTTP/1.1\r\nA b: c\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"CONNECT here:80 HTTP/1.1\r\nHost: here\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_refused(serving: Serving, request_: bytes) -> None:
@@ -251,6 +254,18 @@ def test_a_request_that_trickles_in_is_cut_off(serving: Serving, monkeypatch: py
     with closing(serving.connect()) as connection:
         trickle = sending(connection, b"G", pause=0.02)
         assert trickle < began + 4
+
+
+@pytest.mark.parametrize(
+    "headers", [b"X: " + b"x" * 9_000 + b"\r\n", b"X: y\r\n" * 200, b""], ids=["long", "many", "few"]
+)
+def test_a_handshake_that_comes_to_nothing_is_cut_off(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, headers: bytes
+) -> None:
+    """Also one that the library does not even answer."""
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.3)
+    upgrade = b"GET /here/ws/echo HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    assert b"101" not in raw(serving, upgrade + headers + b"\r\n", seconds=5)
 
 
 def test_a_kept_connection_may_be_idle(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ from fixgw.secret_text import SecretError, secret_text
 
 log = structlog.get_logger("fixgw.api")
 
+SAY_SECONDS = 0.02  # for dialects to say that the server stops
 ANSWER_SECONDS = 1.0  # how long a stop waits for the engine's answers
 CLOSE_SECONDS = (
     0.3  # and then for clients to take theirs: the supervisor waits 1.5 s before it stops the engine
@@ -84,6 +85,7 @@ class Api:
             tokens=self._tokens,
             rates=self._rates,
             settings=self._config.api,
+            stopping=self._stopped,
         )
 
     async def run(self, flush: Callable[[], None]) -> None:
@@ -112,6 +114,7 @@ class Api:
     async def _close(self) -> None:
         for server in self._servers.values():
             server.stop()
+        await asyncio.sleep(SAY_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_SECONDS):
                 while self._engine.waiting:

@@ -191,6 +191,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._connected = server_state
         self._stall = _Stall()
+        self._began = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
@@ -228,8 +229,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         await super().run_asgi()
 
     def step(self, now: float) -> None:
-        """End it if it is due."""
-        if self._stall.is_over(self.transport, now):
+        """End it if it is due. A handshake that cannot be read is not answered by the library."""
+        is_late = not self.handshake_complete and now - self._began > REQUEST_SECONDS
+        if is_late or self._stall.is_over(self.transport, now):
             self.transport.abort()
 
 

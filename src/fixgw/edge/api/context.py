@@ -1,6 +1,7 @@
 """What a dialect is given: the engine, who its clients are, what they are called, and its limits."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from fixgw.config import Config
@@ -44,7 +45,8 @@ class Context:
     """What one [[dialect]] works with. `door` is its name, `omses` what it reaches, its default first.
 
     `tokens`, `rates` and `identities` are shared by all dialects. `settings` are those of [api], for as long
-    as the process lives: a change of them starts it again.
+    as the process lives: a change of them starts it again. `stopping` is set a moment before every
+    connection is ended.
     """
 
     door: str
@@ -55,6 +57,7 @@ class Context:
     tokens: Tokens
     rates: Rates
     settings: ApiTable
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def clock(self) -> datetime:
         """The time, UTC."""

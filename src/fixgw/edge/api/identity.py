@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from hmac import compare_digest, new
@@ -11,10 +12,14 @@ from msgspec import Struct
 
 from fixgw.edge.api.nonces import Nonces
 from fixgw.edge.failures import TIMES_MAX, Failures
-from fixgw.edge.verifier import Verifier
+from fixgw.edge.verifier import Verifier, source_of
 
 log = structlog.get_logger("fixgw.api")
 
+LOGINS_MAX = (
+    500  # by password, that wait to be checked or refused: a client that is gone does not take its back
+)
+LOGINS_PER_ADDRESS_MAX = 20
 SHOWN_MAX = 64  # characters of a name that is logged, as many as a real one can have
 
 
@@ -63,6 +68,7 @@ class Identities:
         self._verifier = Verifier({})
         self._nonces: dict[str, Nonces] = {}  # by API key
         self._refused: Failures[str] = Failures()
+        self._logins: Counter[str] = Counter()  # by password that are looked at now, by address
         self._entries: dict[str, Entry] = {}
         self._by_key: list[tuple[bytes, Entry]] = []
         self.update(entries)
@@ -79,14 +85,32 @@ class Identities:
         self._verifier.close()
 
     async def by_password(self, username: str, password: str, address: str) -> Identity | None:
-        """Whose name and password these are. A refusal takes a while, and longer the more `address` gets."""
+        """Whose name and password these are. A refusal takes a while, and longer the more `address` gets.
+
+        Of those that were not right before, one address can have LOGINS_PER_ADDRESS_MAX looked at at once.
+        """
+        login, source = _Login(username, password), source_of(address)
+        if not self._verifier.is_known(login):
+            if self._logins.total() >= LOGINS_MAX or self._logins[source] >= LOGINS_PER_ADDRESS_MAX:
+                self._say_refused(address, "too many logins at once", username=username[:SHOWN_MAX])
+                return None
+            self._logins[source] += 1
+            try:
+                if not await self._is_right(login, address):
+                    return None
+            finally:
+                self._logins[source] -= 1
+                self._logins += Counter()  # forgets those that have none
+        entry = self._entries.get(username)
+        return None if entry is None else entry.identity
+
+    async def _is_right(self, login: _Login, address: str) -> bool:
         began = asyncio.get_running_loop().time()
-        if await self._verifier.check(_Login(username, password), address) is None:
-            entry = self._entries.get(username)
-            return None if entry is None else entry.identity
-        self._say_refused(address, "wrong username or password", username=username[:SHOWN_MAX])
+        if await self._verifier.check(login, address) is None:
+            return True
+        self._say_refused(address, "wrong username or password", username=login.username[:SHOWN_MAX])
         await self._verifier.let_wait(began, address)
-        return None
+        return False
 
     def by_key(self, api_key: str) -> Identity | None:
         """Whose key this is. Takes the same time for every key."""

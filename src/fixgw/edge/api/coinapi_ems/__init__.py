@@ -1,0 +1,1 @@
+"""The dialect of CoinAPI's Execution Management System (EMS): REST calls, and a WebSocket with reports."""
