@@ -9,6 +9,7 @@ from fixgw.config import Config
 from fixgw.config_tables import OmsTable, VenueTable
 from fixgw.core.directory import Directory, Instrument
 from fixgw.edge.venues.contract import Adapter, Tell
+from fixgw.edge.venues.openalgo.adapter import OpenAlgo
 from fixgw.secret_text import secret_text
 
 
@@ -29,7 +30,7 @@ class Place(Struct, frozen=True):
 
 Make = Callable[[Place, Tell], Adapter]
 
-ADAPTERS: dict[str, Make] = {}
+ADAPTERS: dict[str, Make] = {"openalgo": OpenAlgo}
 
 
 def place_of(config: Config, directory: Directory, oms: OmsTable) -> Place:
