@@ -217,6 +217,14 @@ def test_an_order_that_is_refused_its_cancel_is_shown_as_it_stands(bench: ApiBen
     assert [made.order_id for made in answered.orders] == [number]
 
 
+def test_a_user_who_is_configured_no_more_is_refused(bench: ApiBench) -> None:
+    """What he asked may be on its way when the configuration changes."""
+    for request in (CancelOrder(user_id=99, oms=OMS, order_id=1), new(99)):
+        [answered] = bench.api(request)
+        assert answered.refusal is not None
+        assert answered.refusal.code is ErrorCode.NOT_AUTHORIZED
+
+
 def test_status_and_open_orders_are_what_fix_shows(bench: ApiBench) -> None:
     """GetOrderStatus and GetOpenOrders mirror H and AF."""
     bench.ask("D", order("a1"))
@@ -308,12 +316,12 @@ def test_watchers_hear_what_happens_in_their_accounts_in_order(bench: ApiBench) 
 
 
 def test_what_is_told_stands_in_its_place_between_the_answers(bench: ApiBench) -> None:
-    """A list of open orders and the events that follow it fit together."""
+    """An answer, then its own events; a list of open orders and what follows it fit together."""
     bench.desk.answers.watch(bench.heard.append, frozenset({14}))
     listing = MassStatus(user_id=37, oms=OMS, scope=ALL, req_id="api", account_id=14)
     bench.api(new(), listing, new(), CancelOrder(user_id=37, oms=OMS, order_id=1))
     kinds = [type(said.event).__name__ if isinstance(said, Happened) else said.number for said in bench.heard]
-    assert kinds == ["OrderEntered", 0, 1, "OrderEntered", 2, "OrderCanceled", 3]
+    assert kinds == [0, "OrderEntered", 1, 2, "OrderEntered", 3, "OrderCanceled"]
     listed = bench.heard[2]
     assert isinstance(listed, Answered)
     assert [made.order_id for made in listed.orders] == [1]

@@ -208,7 +208,9 @@ def test_a_mass_cancel_waits_until_its_orders_are_read(bench: VenueBench) -> Non
     assert shown(told)[0] == "r 533=2"
     [report] = [report for report in told if isinstance(report, MassCancelReport)]
     assert report.affected == ((1, "a1"), ("X-9", None))
-    [asked] = bench.take()
+    known, asked = bench.take()
+    assert isinstance(known, Believed)
+    assert [made.venue_order_id for made in known.orders] == ["X-9"]
     assert isinstance(asked, CancelOrders)
     assert asked.selector == read.selector
     assert [made.venue_order_id for made in asked.orders] == ["v1", "X-9"]

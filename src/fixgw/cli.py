@@ -26,6 +26,7 @@ from fixgw.journal_commands import journal
 from fixgw.link import LinkError, Said, call
 from fixgw.passwords import hash_password
 from fixgw.status_command import show
+from fixgw.venues_commands import venues
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="A FIX 4.4 gateway that translates cancels."
@@ -35,6 +36,7 @@ session = typer.Typer(no_args_is_help=True, help="Look after the FIX sessions of
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(session, name="session")
 app.add_typer(journal, name="journal")
+app.add_typer(venues, name="venues")
 
 WIDTH = None if sys.stdout.isatty() else 160  # a pipe or a file has no width of its own
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fixgw.engine.status import GatewayStatus, SessionStatus
+from fixgw.engine.status import GatewayStatus, SessionStatus, VenueStatus
 
 COLUMNS = ("session", "client", "since", "address", "certificate", "reset at", "epoch")
 NUMBERS = ("next in", "next out", "undelivered", "in/s", "out/s", "in", "out", "backlog")
@@ -22,6 +22,8 @@ def show(status: GatewayStatus, out: Console) -> None:
             f"{oms.pending_cancels} cancels pending",
             soft_wrap=True,
         )
+    for venue in status.venues:
+        out.print(venue_line(venue), soft_wrap=True)
     journal = status.journal
     last = "never" if journal.last_commit_at is None else _time(journal.last_commit_at)
     out.print(
@@ -39,6 +41,16 @@ def show(status: GatewayStatus, out: Console) -> None:
     for session in status.sessions:
         table.add_row(*map(Text, _row(session)))
     out.print(table)
+
+
+def venue_line(venue: VenueStatus) -> str:
+    """How a venue is, in a line."""
+    state = "up" if venue.is_up else f"away: {venue.why}"
+    return (
+        f"venue {venue.name} of OMS {venue.oms_id}: {state}; last answer in {venue.seconds * 1000:.0f} ms, "
+        f"{venue.waiting} waiting for it, {venue.unknown} outcomes unknown, "
+        f"{venue.open_orders} open orders, {venue.pending_cancels} cancels pending"
+    )
 
 
 def _row(session: SessionStatus) -> list[str]:

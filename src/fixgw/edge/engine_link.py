@@ -195,7 +195,7 @@ class EngineLink:
     def ask(self, door: str, request: ApiRequest) -> "asyncio.Future[Answered]":
         """Ask at once, and get the answer when it comes; requests are decided in the order of the calls.
 
-        The future raises EngineAwayError.
+        The future raises EngineAwayError. Raises UnicodeEncodeError at once for a text that is none.
         """
         return self._send(Ask(self._number + 1, door, request))
 
@@ -224,9 +224,9 @@ class EngineLink:
         elif len(self._waiting) >= WAITING_MAX:
             answer.set_exception(EngineAwayError("too much waits for the engine already", was_sent=False))
         else:
+            self._connection.send(said)
             self._number = said.number
             self._waiting[said.number] = answer, loop.time() + self._answer_seconds
-            self._connection.send(said)
         return answer
 
     async def watch(
@@ -271,6 +271,11 @@ class EngineLink:
             if answer is not None and not answer.done():
                 answer.set_result(told)
             return
-        for watch in list(self._watches):
+        for watch in self._watches:
             if told.order.account_id in watch.accounts:
-                watch.tell(told)
+                # Later, as those that await an answer go on later: so both come in one order.
+                asyncio.get_running_loop().call_soon(self._tell, watch, told)
+
+    def _tell(self, watch: Watch, told: Happened) -> None:
+        if watch in self._watches:
+            watch.tell(told)

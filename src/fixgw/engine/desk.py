@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from fixgw.core import repetition
 from fixgw.core.directory import Directory, PendingCancelReports
-from fixgw.core.errors import Failure, Refusal, Subject, not_found, server_error
+from fixgw.core.errors import Failure, Refusal, Subject, not_authorized, not_found, server_error
 from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRefused, OrderEntered
 from fixgw.core.oms import (
     Decision,
@@ -51,6 +51,7 @@ from fixgw.engine.sandbox import (
 )
 from fixgw.engine.sessions import Sessions
 from fixgw.engine.turn import (
+    Answered,
     Arrival,
     Ask,
     Command,
@@ -263,15 +264,19 @@ class Desk:
         self._record.arrival(arrival, state.oms.oms_id, decision, events, self._at, started)
 
     def _ask(self, ask: Ask, answer: Tell) -> None:
-        """Decide what an API client asks. The `answer` waits for the commit."""
+        """Decide what an API client asks. The `answer` waits for the commit, and comes before its events."""
         started = perf_counter_ns()
-        request = ask.request
+        request, place = ask.request, self.answers.place
+        if request.user_id not in self.directory.users:  # it was asked before the configuration changed
+            refusal = not_authorized(f"user {request.user_id} is configured no more")
+            self.answers.answer(answer, Answered(ask.number, refusal), place)
+            return
         state = self._state_for(request, next(iter(self.states)))
         decision = self._decide(state, request)
         events = self._apply(state, request, decision)
         self._record.ask(ask, state.oms.oms_id, decision, events, self._at, started)
         if decision.to_read is None:
-            self.answers.put(answer, answered(ask, state, decision, events))
+            self.answers.answer(answer, answered(ask, state, decision, events), place)
         else:
             self.answers.wait(self._changes.next_id - 1, answer, ask.number)
 
@@ -388,11 +393,11 @@ class Desk:
 
     def _venue_said(self, said: VenueRequest, door: str) -> Refusal | None:
         if isinstance(said, VenueOrder | ScopeRead):
-            state = self.states.get(said.oms_id)
+            state, missing = self.states.get(said.oms_id), f"OMS {said.oms_id} is unknown"
         else:
-            state = self._state_of(said.order_id)
+            state, missing = self._state_of(said.order_id), f"order {said.order_id} is unknown"
         if state is None:
-            return not_found(f"the order or OMS of {said} is unknown", Subject.ORDER)
+            return not_found(missing, Subject.ORDER)
         try:
             if isinstance(said, ScopeRead):
                 return self._scope_read(state, said, door)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from fixgw.core.state import OmsState
 from fixgw.engine.desk import Desk
-from fixgw.engine.status import ConnectionStatus, GatewayStatus, OmsStatus, SessionStatus
+from fixgw.engine.status import ConnectionStatus, GatewayStatus, OmsStatus, SessionStatus, VenueStatus
 from fixgw.engine.turn import EdgeReport, EdgeSession, SessionDoor
 from fixgw.journal.contract import Journal, SessionNumbers
 
@@ -35,13 +35,31 @@ class Overview:
     def status(self, now: datetime) -> GatewayStatus:
         """How everything is at the time `now` (aware UTC)."""
         age = None if self._reported_at is None else (now - self._reported_at).total_seconds()
+        states = self._desk.states.values()
         return GatewayStatus(
             self._version,
             self._since,
-            tuple(map(_oms, self._desk.states.values())),
+            tuple(map(_oms, states)),
             self._journal.status,
             age,
             tuple(map(self._session, self._desk.directory.sessions)),
+            tuple(
+                self._venue(state, now) for state in self._desk.states.values() if not state.oms.is_embedded
+            ),
+        )
+
+    def _venue(self, state: OmsState, now: datetime) -> VenueStatus:
+        health = self._desk.venues.status(state.oms.oms_id, now)
+        return VenueStatus(
+            state.oms.venue,
+            state.oms.oms_id,
+            health.is_up,
+            health.why,
+            health.seconds,
+            health.waiting,
+            health.unknown,
+            len(state.book),
+            state.book.pending_cancels,
         )
 
     def _session(self, name: str) -> SessionStatus:

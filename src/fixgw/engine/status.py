@@ -51,6 +51,23 @@ class SessionStatus(Struct, frozen=True):
     connection: ConnectionStatus | None
 
 
+class VenueStatus(Struct, frozen=True):
+    """A venue outside this gateway. `why` is empty while it `is_up`; its last answer took `seconds`.
+
+    `waiting` counts what it was asked and has not answered, `unknown` the outcomes that are not known.
+    """
+
+    name: str
+    oms_id: int
+    is_up: bool
+    why: str
+    seconds: float
+    waiting: int
+    unknown: int
+    open_orders: int
+    pending_cancels: int
+
+
 class GatewayStatus(Struct, frozen=True):
     """The gateway. `since` is the engine's start; the edge's last report is `edge_report_age` seconds old."""
 
@@ -60,3 +77,4 @@ class GatewayStatus(Struct, frozen=True):
     journal: JournalStatus
     edge_report_age: float | None
     sessions: tuple[SessionStatus, ...]
+    venues: tuple[VenueStatus, ...] = ()

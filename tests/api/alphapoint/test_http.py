@@ -256,6 +256,8 @@ def test_the_order_object(web: Web) -> None:
         ({"Quantity": "1e-13"}, 100, "Quantity is 1e-13"),
         ({"Quantity": True}, 100, "Quantity is True"),
         ({"LimitPrice": None}, 100, "LimitPrice is missing"),
+        ({"Side": None}, 100, "Side is missing"),
+        ({"TimeInForce": 0}, 106, "TimeInForce=Unknown"),
         ({"StopPrice": 5}, 100, "StopPrice"),
         ({"OrderType": 3}, 100, "StopPrice is missing"),
         ({"ClientOrderId": 2**63}, 100, "ClientOrderId"),
@@ -279,6 +281,14 @@ def test_a_used_client_order_id_is_rejected_as_documented(web: Web) -> None:
     web.enter(ClientOrderId=own_id)
     again = web.post("SendOrder", **order(ClientOrderId=str(own_id), AccountId=15))
     assert again == {"status": "Rejected", "errormsg": "Invalid_ClientOrderId", "errorcode": 101}
+
+
+def test_a_null_is_no_value(web: Web, gateway: Gateway) -> None:
+    """As some libraries write what is not set; the order is good till canceled, as without the key."""
+    nulls = dict.fromkeys(("TimeInForce", "StopPrice", "ClientOrderId", "OrderIdOCO", "UseMargin"))
+    trader = gateway.ready("TRADER37")
+    order_id = web.enter(**nulls)
+    trader.expect(f"8|150=0|37={order_id}|59=1")
 
 
 @pytest.mark.parametrize(

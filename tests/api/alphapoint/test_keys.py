@@ -3,18 +3,36 @@
 import json
 from decimal import Decimal
 from itertools import product
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from fixgw.config_tables import ApiTable
+from fixgw.core.directory import Directory
 from fixgw.core.errors import ErrorCode, Refusal
 from fixgw.core.order import is_quantity
 from fixgw.edge.api.alphapoint import models
+from fixgw.edge.api.alphapoint.asking import Ask, Caller
 from fixgw.edge.api.alphapoint.keys import pairs_of, read, shown
 from fixgw.edge.api.alphapoint.table import CALLS
+from fixgw.edge.api.context import Context
+from fixgw.edge.api.identity import Identity
 
+CALLER = Caller(
+    cast(
+        Context,
+        SimpleNamespace(
+            omses=(1,),
+            settings=ApiTable(),
+            reference=SimpleNamespace(directory=Directory([], [], [], [], []), account_name=str),
+        ),
+    ),
+    Identity(37, "trader37"),
+)
 KEYS = sorted(
     {key for call in CALLS.values() for key in call.model.model_fields} | {"IntrumentId", "ClOrderId"}
 )
@@ -32,13 +50,23 @@ VALUES = st.recursive(
 )
 SPELLED = st.sampled_from(KEYS).flatmap(lambda key: st.sampled_from([key, key.lower(), key.upper()]))
 PAIRS = st.lists(st.tuples(SPELLED | st.text(max_size=8), VALUES), max_size=8)
+GOOD = {call.name: list(call.example.items()) for call in CALLS.values()}
 
 
-@given(call=st.sampled_from(sorted(CALLS)), pairs=PAIRS)
-def test_whatever_comes_is_a_message_or_a_refusal(call: str, pairs: list[tuple[str, object]]) -> None:
-    """Of every call; a refusal is 100 and can be written down."""
+@given(call=st.sampled_from(sorted(CALLS)), pairs=PAIRS, is_near=st.booleans(), data=st.data())
+def test_whatever_comes_is_a_message_or_a_refusal(
+    call: str, pairs: list[tuple[str, object]], is_near: bool, data: st.DataObject
+) -> None:
+    """Of every call, also near to a good one; a refusal is 100 and can be written down."""
+    if is_near:
+        fields = sorted(CALLS[call].model.model_fields)
+        changes = data.draw(st.dictionaries(st.sampled_from(fields), SCALARS, max_size=3)) if fields else {}
+        pairs = list({**dict(GOOD[call]), **changes}.items())
     found = read(CALLS[call].model, call, pairs)
     assert isinstance(found, CALLS[call].model | Refusal)
+    run = CALLS[call].run
+    if run is not None and not isinstance(found, Refusal):
+        assert isinstance(run(CALLER, found), Ask | dict | list)
     if isinstance(found, Refusal):
         assert found.code is ErrorCode.INVALID_REQUEST
         assert found.detail.isascii()

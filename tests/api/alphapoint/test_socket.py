@@ -320,6 +320,40 @@ def test_no_more_is_read_than_can_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     on_a_bench(test)
 
 
+def test_what_waits_for_an_answer_is_bounded() -> None:
+    """Events that came after it, and could not overtake it, are too many: 1013."""
+
+    async def test(bench: Bench) -> None:
+        await bench.log_in()
+        await bench.subscribe()
+        bench.peer.send(2, "CancelAllOrders", **ACCOUNT)
+        await bench.until(lambda: bool(bench.engine.asked))
+        bench.engine.answer()
+        for _ in range(10):
+            bench.engine.watches[0].tell(CANCELED)
+        await bench.until(lambda: bench.peer.code is not None)
+        assert bench.peer.code == 1013
+
+    on_a_bench(test, backlog_bytes_max=5_000)
+
+
+def test_replies_that_are_known_wait_in_the_same_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those behind one that the engine has not answered."""
+    monkeypatch.setattr(socket, "WAITING_MAX", 3)
+
+    async def test(bench: Bench) -> None:
+        await bench.log_in()
+        bench.peer.send(0, "CancelAllOrders", **ACCOUNT)
+        for number in range(1, 10):
+            bench.peer.send(number, "Ping")
+        await bench.settle()
+        assert bench.peer.coming == 7
+        bench.engine.answer()
+        await bench.until(lambda: len(bench.peer.received) == 10)
+
+    on_a_bench(test)
+
+
 def test_who_does_not_log_in_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """1008, whatever else he asks."""
     monkeypatch.setattr(socket, "LOGIN_SECONDS", 0.01)
@@ -328,6 +362,19 @@ def test_who_does_not_log_in_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
         bench.peer.send(2, "Ping")
         await bench.until(lambda: bench.peer.code is not None)
         assert bench.peer.code == 1008
+
+    on_a_bench(test)
+
+
+def test_who_logs_out_has_to_log_in_again_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the connection is closed, too."""
+    monkeypatch.setattr(socket, "LOGIN_SECONDS", 0.01)
+
+    async def test(bench: Bench) -> None:
+        await bench.log_in()
+        bench.peer.send(2, "LogOut")
+        await bench.until(lambda: bench.peer.code is not None)
+        assert (bench.peer.code, bench.numbers) == (1008, [(2, "LogOut")])
 
     on_a_bench(test)
 

@@ -141,6 +141,18 @@ def test_a_frame_may_be_so_long_and_no_longer(serving: Serving) -> None:
             assert closed.value.rcvd.code == 1009
 
 
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [(b"\x82\x82" + b"\0" * 4 + b"{}", 1003), (b"\x81\x82" + b"\0" * 4 + b"\xff\xfe", 1007)],
+    ids=["binary", "no UTF-8"],
+)
+def test_a_frame_is_text(serving: Serving, frame: bytes, code: int) -> None:
+    """Anything else ends its connection, and the dialects never see it."""
+    with closing(serving.upgraded("/here/ws/echo")) as connection:
+        connection.sendall(frame)
+        assert received(connection)[:4] == b"\x88\x02" + code.to_bytes(2)
+
+
 def test_a_message_has_so_many_fragments(serving: Serving) -> None:
     """Empty ones would cost memory and count as no bytes."""
     with connect(f"ws://127.0.0.1:{serving.port}/here/ws/echo") as websocket:

@@ -13,7 +13,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 
 REQUEST_SECONDS = 10.0  # for a whole request, from its first byte or the connection's begin
 STALL_SECONDS = 20.0  # for the next byte to be taken, of what waits for a client or is left at its end
@@ -205,6 +205,25 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.transport.abort()
         else:
             super().handle_cont(event)
+
+    def handle_bytes(self, _: Frame) -> None:
+        """Refuse what is not text: every dialect is JSON."""
+        self._refuse(CloseCode.UNSUPPORTED_DATA)
+
+    def send_receive_event_to_app(self) -> None:
+        """A message is whole: hand it on, if it is text at all."""
+        try:
+            b"".join(self.frames).decode()
+        except UnicodeDecodeError:
+            self._refuse(CloseCode.INVALID_DATA)
+        else:
+            super().send_receive_event_to_app()
+
+    def _refuse(self, code: CloseCode) -> None:
+        """Close the connection for what the client has sent."""
+        if not self.close_sent:
+            self.conn.send_close(code)
+            self.handle_parser_exception()
 
     def handle_ping(self) -> None:
         """Answer a ping, of a client that reads the answers."""

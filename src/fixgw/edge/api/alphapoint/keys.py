@@ -27,8 +27,13 @@ _decoder = json.JSONDecoder(object_pairs_hook=tuple, parse_float=Decimal, parse_
 
 def shown(value: object) -> str:
     """`value` as it can stand in an answer: short, printable ASCII."""
-    text = "".join(char if " " <= char <= "~" else "?" for char in str(value)[: SHOWN_MAX + 1])
+    text = "".join(char if " " <= char <= "~" else "?" for char in _text(value)[: SHOWN_MAX + 1])
     return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}..."
+
+
+def _text(value: object) -> str:
+    """`value` as text; no value of a message has parts, and those may be nested too deeply to write them."""
+    return "an object or a list" if isinstance(value, tuple | list) else str(value)
 
 
 def pairs_of(text: str, what: str) -> Pairs | Refusal:
@@ -52,7 +57,7 @@ def read(model: type[M], name: str, pairs: Iterable[tuple[str, object]]) -> M | 
     """The message `name`, of the type `model`, that is made of `pairs`.
 
     A refusal (100) for a key that it has not got, for two spellings of a key whose values differ, and for a
-    value that is missing or wrong; a null is the same as no value.
+    value that is missing or wrong. What a null means is the field's to say; a required one is missing then.
     """
     spellings = _spellings(model)
     found: dict[str, object] = {}
@@ -63,9 +68,12 @@ def read(model: type[M], name: str, pairs: Iterable[tuple[str, object]]) -> M | 
         if field is None:
             known = ", ".join(model.model_fields)
             return invalid(f"{shown(key)} is not a key of {name}; its keys are: {known or 'none'}")
-        if field in found and str(found[field]) != str(value):
+        if field in found and _text(found[field]) != _text(value):
             return invalid(f"{field} is given twice, as {shown(found[field])} and as {shown(value)}")
         found[field] = value
+    for field, value in list(found.items()):
+        if value is None and model.model_fields[field].is_required():
+            del found[field]
     try:
         return model.model_validate(found)
     except ValidationError as error:

@@ -12,7 +12,7 @@ from fixgw.edge.api.alphapoint.views import Body, standard
 from fixgw.edge.api.context import Context
 from fixgw.edge.api.identity import Identity
 
-TOKEN_HEADER = "aptoken"  # noqa: S105 - the name of a header
+HEADER = "aptoken"
 SIGNED = ("APIKey", "Signature", "UserId", "Nonce")
 
 FAILED: Body = {"Authenticated": False, "Locked": False, "errormsg": "Invalid username or password"}

@@ -70,7 +70,7 @@ class SendOrder(Message):
     Side: _Side
     OrderType: _OrderType
     Quantity: Amount
-    TimeInForce: _TimeInForce = enums.TimeInForce.GTC
+    TimeInForce: _TimeInForce = None
     LimitPrice: Amount = None
     StopPrice: Amount = None
     ClientOrderId: Long = CLIENT_ORDER_ID

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response, WebSocket
 
 from fixgw.core.errors import Refusal, invalid, not_supported
 from fixgw.edge.api.alphapoint import login, openapi
-from fixgw.edge.api.alphapoint.calls import Ask, Caller
+from fixgw.edge.api.alphapoint.asking import Ask, Caller
 from fixgw.edge.api.alphapoint.events import Listeners
 from fixgw.edge.api.alphapoint.keys import Pairs, pairs_of, read
 from fixgw.edge.api.alphapoint.models import Login
@@ -65,7 +65,7 @@ class Http:
             case Kind.LOGIN:
                 return await self._log_in(call, request, pairs)
             case Kind.LOGOUT:
-                self._context.tokens.revoke(request.headers.get(login.TOKEN_HEADER, ""))
+                self._context.tokens.revoke(request.headers.get(login.HEADER, ""))
                 return OK
             case Kind.SUBSCRIBE | Kind.UNSUBSCRIBE:
                 return standard(not_supported(f"{name} is there on a WebSocket only, at /WSGateway/"))
@@ -81,7 +81,7 @@ class Http:
         call = CALLS.get(name)
         if call is None or call.is_open:
             return None
-        token = request.headers.get(login.TOKEN_HEADER)
+        token = request.headers.get(login.HEADER)
         if token is not None:
             return self._context.tokens.find(token)
         signed = login.from_headers(request.headers)

@@ -4,8 +4,8 @@ from fixgw.core.directory import InstrumentName, OmsName
 from fixgw.core.errors import Refusal, invalid, not_supported
 from fixgw.core.requests import NewOrder
 from fixgw.edge.api.alphapoint import enums, models
-from fixgw.edge.api.alphapoint.calls import Ask, Caller, oms_id_of
-from fixgw.edge.api.alphapoint.enums import OrderType, PegPriceType
+from fixgw.edge.api.alphapoint.asking import Ask, Caller, oms_id_of
+from fixgw.edge.api.alphapoint.enums import OrderType, PegPriceType, TimeInForce
 from fixgw.edge.api.alphapoint.views import Body, rejected
 from fixgw.engine.turn import Answered
 
@@ -26,7 +26,7 @@ def send_order(caller: Caller, asked: models.SendOrder) -> object:
         instrument=InstrumentName(security_id=str(asked.InstrumentId)),
         side=enums.SIDES.get(asked.Side),
         ord_type=enums.ORDER_TYPES.get(asked.OrderType),
-        time_in_force=None if asked.TimeInForce is None else enums.TIMES_IN_FORCE.get(asked.TimeInForce),
+        time_in_force=enums.TIMES_IN_FORCE.get(_time_in_force(asked)),
         order_qty=asked.Quantity,
         account_id=asked.AccountId,
         price=asked.LimitPrice,
@@ -55,14 +55,18 @@ def _contradiction(asked: models.SendOrder) -> Refusal | None:
     return None
 
 
+def _time_in_force(asked: models.SendOrder) -> TimeInForce:
+    return TimeInForce.GTC if asked.TimeInForce is None else asked.TimeInForce
+
+
 def _beyond(asked: models.SendOrder) -> Refusal | None:
     """106 for what we cannot honour: a value that the core has not got, or a field that is not neutral."""
     for field, value, known in (
         ("Side", asked.Side, enums.SIDES),
         ("OrderType", asked.OrderType, enums.ORDER_TYPES),
-        ("TimeInForce", asked.TimeInForce, enums.TIMES_IN_FORCE),
+        ("TimeInForce", _time_in_force(asked), enums.TIMES_IN_FORCE),
     ):
-        if value is not None and value not in known:
+        if value not in known:
             return not_supported(f"{field}={value.name} is not supported")
     if asked.OrderType is OrderType.Market and asked.LimitPrice is not None:
         return not_supported("LimitPrice is not supported for OrderType=Market")

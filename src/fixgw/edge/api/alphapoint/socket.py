@@ -8,23 +8,24 @@ from fastapi import WebSocket
 
 from fixgw.core.errors import Refusal, failed, invalid
 from fixgw.edge.api.alphapoint import login
-from fixgw.edge.api.alphapoint.calls import Ask, Caller, may_see_account, oms_id_of
+from fixgw.edge.api.alphapoint.asking import Ask, Caller, oms_id_of
 from fixgw.edge.api.alphapoint.events import Listener, Listeners, Subscription
 from fixgw.edge.api.alphapoint.frames import BadFrame, Frame, FrameType, parse, write
 from fixgw.edge.api.alphapoint.keys import read
 from fixgw.edge.api.alphapoint.models import Login, OfAccount
+from fixgw.edge.api.alphapoint.reference import may_see_account
 from fixgw.edge.api.alphapoint.table import CALLS, Call, Kind, away, begin, our_mistake, run
 from fixgw.edge.api.alphapoint.views import OK, Event, events_of, standard
 from fixgw.edge.api.context import Context
 from fixgw.edge.api.identity import Identity
-from fixgw.edge.api.outbound import Outbound
+from fixgw.edge.api.outbound import TRY_AGAIN_LATER, Outbound
 from fixgw.edge.engine_link import EngineAwayError
 from fixgw.engine.turn import Answered, Happened
 
 log = structlog.get_logger("fixgw.api")
 
 LOGIN_SECONDS = 30.0  # a WebSocket on which nobody has logged in by then is closed
-WAITING_MAX = 1_000  # requests of one WebSocket that wait for their answers; no more are read until then
+WAITING_MAX = 1_000  # replies of one WebSocket that wait for the engine; no more requests are read until then
 LOGIN_ENDED = 1008  # close code of RFC 6455: policy violation
 RESTARTED = 1012  # close code: the service restarts; the client subscribes and reads anew
 
@@ -64,6 +65,7 @@ class Socket(Listener):
         self._listeners = listeners
         self._outbound = Outbound(websocket, context.settings.backlog_bytes_max)
         self._waiting: deque[_Waiting] = deque()
+        self._held = self._held_bytes = 0
         self._room = asyncio.Event()
         self._login: login.LoggedIn | None = None
         self._subscriptions: dict[int, Subscription] = {}
@@ -73,20 +75,19 @@ class Socket(Listener):
         """Serve it until it ends."""
         await self._websocket.accept()
         writer = asyncio.ensure_future(self._outbound.run())
-        self._timer = asyncio.get_running_loop().call_later(LOGIN_SECONDS, self._no_login)
+        self._await_login()
         try:
             while not self._outbound.is_cut_off:
                 message = await self._websocket.receive()
                 if message["type"] == "websocket.disconnect":
                     break
-                text = message.get("text")
-                await self._take(message["bytes"].decode("utf-8", "replace") if text is None else text)
-                while len(self._waiting) >= WAITING_MAX and not self._outbound.is_cut_off:
+                await self._take(message["text"])
+                while self._held >= WAITING_MAX and not self._outbound.is_cut_off:
                     self._room.clear()
                     await self._room.wait()
         finally:
-            self._timer.cancel()
             self._log_out()
+            self._set_timer(None)
             if self._outbound.is_cut_off:
                 await writer  # which closes the connection
             writer.cancel()
@@ -123,6 +124,7 @@ class Socket(Listener):
 
         answer = self._context.engine.ask(self._context.door, ask.request)
         self._waiting.append(_Waiting(answer, call, frame, ask, caller.user_id))
+        self._held += 1
         answer.add_done_callback(self._flush)
 
     def _flush(self, _: object = None) -> None:
@@ -130,11 +132,13 @@ class Socket(Listener):
         waiting = self._waiting
         while waiting and waiting[0].answer.done():
             first = waiting.popleft()
+            self._held -= 1 + len(first.then)
+            self._held_bytes -= sum(map(len, first.then))
             reply, event = first.reply()
             for text in (reply, *first.then):
                 self._outbound.send(text)
             self._listeners.tell(first.user_id, event)
-        if len(waiting) < WAITING_MAX or self._outbound.is_cut_off:
+        if self._held < WAITING_MAX or self._outbound.is_cut_off:
             self._room.set()
 
     def _say(self, frame_type: FrameType, frame: Frame | BadFrame, body: object) -> None:
@@ -142,18 +146,22 @@ class Socket(Listener):
         self._send_in_order(write(frame_type, frame.number, frame.function, body), self._waiting)
 
     def _send_in_order(self, text: str, earlier: deque[_Waiting] | list[_Waiting]) -> None:
-        if earlier:
-            earlier[-1].then.append(text)
-        else:
+        """Send a text after the last of these replies; what is held back for it is bounded, too."""
+        if not earlier:
             self._outbound.send(text)
+            return
+        earlier[-1].then.append(text)
+        self._held += 1
+        self._held_bytes += len(text)
+        if self._held_bytes > self._context.settings.backlog_bytes_max:
+            self._end(TRY_AGAIN_LATER, "too much waits for this client")
 
     # events
 
     def _happened(self, subscription: Subscription, told: Happened) -> None:
         """Something happened to an order of the account."""
         if self._identity() is None:
-            self._outbound.cut_off(LOGIN_ENDED, "the login has ended")
-            self._room.set()
+            self._end(LOGIN_ENDED, "the login has ended")
             return
         for event in events_of(told, self._context.reference):
             self._pass_on(subscription, event)
@@ -188,6 +196,7 @@ class Socket(Listener):
             if self._login is not None:
                 self._context.tokens.revoke(self._login.token)
             self._log_out()
+            self._await_login()
             self._say(FrameType.REPLY, frame, OK)
             return
         asked = read(call.model, call.name, frame.payload)
@@ -213,16 +222,26 @@ class Socket(Listener):
             self._keep_alive()
         self._say(FrameType.REPLY, frame, login.reply(self._context, outcome))
 
+    def _await_login(self) -> None:
+        """Somebody has to log in, in time."""
+        why = f"nobody has logged in within {LOGIN_SECONDS:g} s"
+        self._set_timer(asyncio.get_running_loop().call_later(LOGIN_SECONDS, self._end, LOGIN_ENDED, why))
+
     def _keep_alive(self) -> None:
         """A login lives as long as its connection: one that only listens does not use it by itself."""
+        if self._identity() is None:
+            self._end(LOGIN_ENDED, "the login has ended")
+        seconds = self._context.settings.token_seconds / 3
+        self._set_timer(asyncio.get_running_loop().call_later(seconds, self._keep_alive))
+
+    def _set_timer(self, timer: asyncio.TimerHandle | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._identity() is not None:
-            seconds = self._context.settings.token_seconds / 3
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._keep_alive)
+        self._timer = timer
 
-    def _no_login(self) -> None:
-        self._outbound.cut_off(LOGIN_ENDED, f"nobody has logged in within {LOGIN_SECONDS:g} s")
+    def _end(self, code: int, why: str) -> None:
+        """Close the connection, with a close code of RFC 6455."""
+        self._outbound.cut_off(code, why)
         self._room.set()
 
     def _log_out(self) -> None:
@@ -271,5 +290,4 @@ class Socket(Listener):
 
     def _lost(self) -> None:
         """Events may have been missed."""
-        self._outbound.cut_off(RESTARTED, "the gateway starts again; subscribe and read anew")
-        self._room.set()
+        self._end(RESTARTED, "the gateway starts again; subscribe and read anew")

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from fixgw.core.errors import Refusal, failed, not_authorized, not_supported, server_error
-from fixgw.edge.api.alphapoint import calls, models, replies
-from fixgw.edge.api.alphapoint.calls import Caller
+from fixgw.edge.api.alphapoint import cancels, lookups, models, reference, replies
+from fixgw.edge.api.alphapoint.asking import Caller
 from fixgw.edge.api.alphapoint.keys import Pairs, read, shown
 from fixgw.edge.api.alphapoint.sending import send_order
 from fixgw.edge.api.alphapoint.views import Body, rejected, standard
@@ -71,12 +71,14 @@ _ORDER_ID = {"OMSId": 1, "AccountId": 14, "OrderId": 1}
 CALLS: dict[str, Call] = {
     call.name: call
     for call in (
-        Call("Ping", Kind.PUBLIC, models.Nothing, calls.ping, replies.Pong, {}, "Whether somebody is there"),
+        Call(
+            "Ping", Kind.PUBLIC, models.Nothing, reference.ping, replies.Pong, {}, "Whether somebody is there"
+        ),
         Call(
             "GetProducts",
             Kind.PUBLIC,
             models.GetProducts,
-            calls.get_products,
+            reference.get_products,
             replies.Products,
             {"OMSId": 1},
             "What instruments trade, and what for",
@@ -85,7 +87,7 @@ CALLS: dict[str, Call] = {
             "GetInstruments",
             Kind.PUBLIC,
             models.GetInstruments,
-            calls.get_instruments,
+            reference.get_instruments,
             replies.Instruments,
             {"OMSId": 1},
             "The instruments",
@@ -98,7 +100,7 @@ CALLS: dict[str, Call] = {
             "GetEnums",
             Kind.PLAIN,
             models.Nothing,
-            calls.get_enums,
+            reference.get_enums,
             replies.Enums,
             {},
             "The enumerations: numbers for requests, names in replies",
@@ -107,7 +109,7 @@ CALLS: dict[str, Call] = {
             "GetUserAccounts",
             Kind.PLAIN,
             models.GetUserAccounts,
-            calls.get_user_accounts,
+            reference.get_user_accounts,
             replies.Accounts,
             {"OMSId": 1, "UserId": 37},
             "The accounts of a user",
@@ -116,7 +118,7 @@ CALLS: dict[str, Call] = {
             "GetAccountInfo",
             Kind.PLAIN,
             models.OfAccount,
-            calls.get_account_info,
+            reference.get_account_info,
             replies.AccountInfo,
             _ACCOUNT,
             "What is known of an account",
@@ -128,7 +130,7 @@ CALLS: dict[str, Call] = {
             "CancelOrder",
             Kind.CANCEL,
             models.CancelOrder,
-            calls.cancel_order,
+            cancels.cancel_order,
             replies.StandardReply,
             _ORDER_ID,
             "Cancel one order",
@@ -137,7 +139,7 @@ CALLS: dict[str, Call] = {
             "CancelAllOrders",
             Kind.CANCEL,
             models.CancelAllOrders,
-            calls.cancel_all_orders,
+            cancels.cancel_all_orders,
             replies.StandardReply,
             {"AccountId": 14, "UserId": 37, "OMSId": 1, "InstrumentId": 25},
             "Cancel every order that everything given fits",
@@ -146,7 +148,7 @@ CALLS: dict[str, Call] = {
             "CancelReplaceOrder",
             Kind.CANCEL,
             models.Anything,
-            calls.cancel_replace_order,
+            cancels.cancel_replace_order,
             replies.StandardReply,
             {},
             "Not supported: always refused with 106",
@@ -155,7 +157,7 @@ CALLS: dict[str, Call] = {
             "GetOpenOrders",
             Kind.PLAIN,
             models.GetOpenOrders,
-            calls.get_open_orders,
+            lookups.get_open_orders,
             replies.Orders,
             _ACCOUNT,
             "The open orders that a CancelAllOrders with the same keys would cancel",
@@ -164,7 +166,7 @@ CALLS: dict[str, Call] = {
             "GetOrderStatus",
             Kind.PLAIN,
             models.GetOrderStatus,
-            calls.get_order_status,
+            lookups.get_order_status,
             replies.Order,
             _ORDER_ID,
             "One order, whatever became of it",
@@ -173,7 +175,7 @@ CALLS: dict[str, Call] = {
             "GetOrdersHistory",
             Kind.PLAIN,
             models.GetOrdersHistory,
-            calls.get_orders_history,
+            lookups.get_orders_history,
             replies.Orders,
             {"OMSId": 1, "AccountId": 14, "Depth": 20},
             "Known orders, open or closed, last changed first",

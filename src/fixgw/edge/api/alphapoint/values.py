@@ -61,7 +61,7 @@ def _amount(value: object) -> Decimal | None:
 
 def _plain(number: Decimal) -> Decimal:
     """The same number without an exponent above 0, which few clients expect in JSON."""
-    return number.quantize(_ONE) if number.as_tuple().exponent > 0 else number  # type: ignore[operator]
+    return number.quantize(_ONE) if number == number.to_integral_value() else number
 
 
 def _decimal(value: object) -> Decimal | None:

@@ -221,8 +221,8 @@ class Calls:
         try:
             accounts = directory.accounts if user.is_operator else user.account_ids
             watch = await engine.watch(accounts, ends.tell, ends.lost)
-        except EngineAwayError as error:
-            raise EngineAwayError(str(error), was_sent=False) from None
+        except EngineAwayError:  # whatever became of the watch, no cancel was sent
+            raise EngineAwayError("the engine is away; nothing was sent to it", was_sent=False) from None
         try:
             yield ends
         finally:
