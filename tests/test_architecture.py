@@ -15,7 +15,7 @@ MODULES = {
 CORE = sorted(name for name in MODULES if name.startswith("fixgw.core"))
 EDGE = sorted(name for name in MODULES if name.startswith("fixgw.edge"))
 DOORS = ("fixgw.fix", "fixgw.edge.api", "fixgw.edge.venues")
-API_LIBRARIES = ("fastapi", "fastapi_offline", "starlette", "uvicorn", "httptools", "websockets")
+API_LIBRARIES = ("fastapi", "fastapi_offline", "starlette", "uvicorn", "httptools")
 LINES_MAX = 500
 
 CLOCKS_AND_CHANCE = {
@@ -152,12 +152,14 @@ def test_doors_do_not_import_one_another(module: str) -> None:
         ("quickfix", "fixgw.fix"),
         ("asyncio", "fixgw.edge"),
         ("ssl", "fixgw.edge"),
+        ("httpx", "fixgw.edge.venues"),
+        ("websockets", "fixgw.edge"),
         *((library, "fixgw.edge.api") for library in API_LIBRARIES),
     ],
-    ids=["quickfix", "asyncio", "ssl", *API_LIBRARIES],
+    ids=["quickfix", "asyncio", "ssl", "httpx", "websockets", *API_LIBRARIES],
 )
 def test_a_library_that_stays_in_its_package(library: str, package: str) -> None:
-    """QuickFIX is for the FIX door, asyncio and ssl for the edge, and what serves HTTP for the API alone."""
+    """QuickFIX is for the FIX door, asyncio and WebSockets for the edge, what serves HTTP for the API."""
     importers = {
         name for name in MODULES if any(is_within(imported, library) for imported in imports_of(name))
     }

@@ -17,7 +17,6 @@ from fixgw.core.directory import Instrument
 from fixgw.core.order import Order, OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.requests import FillOrder, TriggerOrder, VenueOrder, VenueStatus
 from fixgw.core.selector import CancelSelector
-from fixgw.edge.venues.adapters import Place
 from fixgw.edge.venues.contract import (
     CancelReject,
     Reach,
@@ -26,6 +25,7 @@ from fixgw.edge.venues.contract import (
     VenueRefusedError,
 )
 from fixgw.edge.venues.openalgo.adapter import OpenAlgo
+from fixgw.edge.venues.place import Place
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
 from tests.gateway import Gateway
 from tests.wire import fresh

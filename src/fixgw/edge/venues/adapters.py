@@ -3,30 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
-
 from fixgw.config import Config
-from fixgw.config_tables import OmsTable, VenueTable
-from fixgw.core.directory import Directory, Instrument
+from fixgw.config_tables import OmsTable
+from fixgw.core.directory import Directory
 from fixgw.edge.venues.contract import Adapter, Tell
 from fixgw.edge.venues.openalgo.adapter import OpenAlgo
+from fixgw.edge.venues.place import Place
 from fixgw.secret_text import secret_text
-
-
-class Place(Struct, frozen=True):
-    """What an adapter is made from: the venue's settings with its secrets, and names on both sides.
-
-    `accounts` and `instruments` map ours to the venue's: an account's id, and an instrument.
-    """
-
-    oms_id: int
-    settings: VenueTable
-    password: str
-    api_key: str
-    api_secret: str
-    accounts: dict[int, str]
-    instruments: dict[Instrument, str]
-
 
 Make = Callable[[Place, Tell], Adapter]
 

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from random import uniform
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import structlog
@@ -26,9 +26,7 @@ from fixgw.edge.venues.contract import (
 from fixgw.edge.venues.openalgo import replies
 from fixgw.edge.venues.openalgo.ledger import Ledger
 from fixgw.edge.venues.openalgo.orders import Names
-
-if TYPE_CHECKING:
-    from fixgw.edge.venues.adapters import Place
+from fixgw.edge.venues.place import Place
 
 log = structlog.get_logger("fixgw.venues")
 
@@ -45,7 +43,7 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 class OpenAlgo:
     """An OpenAlgo server; see fixgw.edge.venues.contract.Adapter. `transport` stands in for the network."""
 
-    def __init__(self, place: "Place", tell: Tell, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, place: Place, tell: Tell, transport: httpx.AsyncBaseTransport | None = None) -> None:
         settings = place.settings
         self._settings = settings
         self._oms_id = place.oms_id

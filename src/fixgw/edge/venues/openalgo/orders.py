@@ -1,14 +1,10 @@
 """How an order is entered on an OpenAlgo server, and what a row of its order book says of one. Pure."""
 
-from typing import TYPE_CHECKING
-
 from fixgw.core.order import ZERO, Order, OrdType, Side, TimeInForce
 from fixgw.core.requests import VenueDetails, VenueOrder, VenueStatus
 from fixgw.edge.venues.client_ids import name_of
 from fixgw.edge.venues.openalgo.replies import STATUSES, Row
-
-if TYPE_CHECKING:
-    from fixgw.edge.venues.adapters import Place
+from fixgw.edge.venues.place import Place
 
 _PRICE_TYPES = {
     OrdType.MARKET: "MARKET",
@@ -26,7 +22,7 @@ class Names:
     and symbol.
     """
 
-    def __init__(self, place: "Place") -> None:
+    def __init__(self, place: Place) -> None:
         self._oms_id = place.oms_id
         self._settings = place.settings
         [self.account_id] = place.accounts
