@@ -152,14 +152,14 @@ def test_doors_do_not_import_one_another(module: str) -> None:
         ("quickfix", "fixgw.fix"),
         ("asyncio", "fixgw.edge"),
         ("ssl", "fixgw.edge"),
-        ("websockets", "fixgw.edge"),
         ("httpx", "fixgw.edge.venues"),
+        ("websockets", "fixgw.edge"),
         *((library, "fixgw.edge.api") for library in API_LIBRARIES),
     ],
-    ids=["quickfix", "asyncio", "ssl", "websockets", "httpx", *API_LIBRARIES],
+    ids=["quickfix", "asyncio", "ssl", "httpx", "websockets", *API_LIBRARIES],
 )
 def test_a_library_that_stays_in_its_package(library: str, package: str) -> None:
-    """QuickFIX is for the FIX door, asyncio and ssl for the edge, what serves HTTP for the API, and so on."""
+    """QuickFIX is for the FIX door, asyncio and the network for the edge, what serves HTTP for the API."""
     importers = {
         name for name in MODULES if any(is_within(imported, library) for imported in imports_of(name))
     }

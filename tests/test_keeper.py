@@ -40,6 +40,7 @@ class Scripted:
         self.asked: list[str] = []
         self.errors: dict[str, list[Exception]] = {}
         self.reaches = Reach.FAN_OUT
+        self.places = OPEN  # how an order stands that was taken
         self.acts = True  # whether a cancel does anything
         self.tells = True  # whether it says so by itself
         self.is_up = True
@@ -73,7 +74,7 @@ class Scripted:
             if self.acts:
                 self.orders[order.order_id] = stands(order.order_id)
             raise
-        self.orders[order.order_id] = stands(order.order_id)
+        self.orders[order.order_id] = stands(order.order_id, self.places)
         return self.orders[order.order_id]
 
     async def cancel(self, order: Order) -> VenueOrder | None:
@@ -240,6 +241,23 @@ def test_an_order_whose_outcome_is_unknown_is_never_sent_again() -> None:
     assert isinstance(first, Unknown)
     assert "time-out" in first.text
     assert last == stands(1)
+    assert scene.venue.asked.count("place 1") == 1
+
+
+def test_an_order_that_its_venue_has_not_confirmed_is_looked_at_until_it_has() -> None:
+    """Nothing is said of it before, and it is in the venue's hands: never lost, never sent again."""
+    scene = Scene()
+    scene.venue.places = VenueStatus.PENDING
+
+    async def script() -> None:
+        scene.keeper.ask(PlaceOrder(new(1)))
+        await scene.until(lambda: "find 1" in scene.venue.asked)
+        assert scene.said == []
+        scene.venue.orders[1] = stands(1)
+        await scene.until_idle()
+
+    play(scene, script)
+    assert scene.said == [stands(1)]
     assert scene.venue.asked.count("place 1") == 1
 
 
@@ -488,3 +506,18 @@ def test_the_largest_orders_are_canceled_first_where_it_is_wanted() -> None:
         "cancel 3",
         "cancel 1",
     ]
+
+
+def test_one_order_that_nobody_can_say_anything_of_does_not_stop_a_mass_cancel() -> None:
+    """The scope is read all the same, and the other orders are looked at."""
+    scene = Scene()
+    scene.venue.errors["find"] = [UnknownOutcomeError("it may be one of several")]
+
+    async def script() -> None:
+        scene.resting(1, 2)
+        scene.venue.orders[1] = scene.venue.orders[2] = stands(2, CANCELED)
+        scene.keeper.ask(ReadScope(7, ALL))
+        await scene.until(lambda: bool(scene.said) and isinstance(scene.said[-1], ScopeRead))
+
+    play(scene, script)
+    assert scene.said == [stands(2, CANCELED), ScopeRead(1, 7)]

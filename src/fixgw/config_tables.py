@@ -234,6 +234,7 @@ class VenueTable(Table):
     api_key: SecretStr = SecretStr("")
     api_secret: SecretStr = SecretStr("")
     mode: Literal["live", "analyze"] = "live"
+    product: Literal["", "MIS", "NRML", "CNC"] = ""
     accounts: Annotated[dict[Id, Word], Field(min_length=1)]
     instruments: Annotated[dict[Word, Word], Field(min_length=1)]
     requests_per_second: Annotated[int, Field(ge=1, le=10_000)] = 10

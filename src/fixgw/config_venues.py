@@ -66,6 +66,9 @@ def _check_names(
             yield f"{where} {key}: {name} is there {listed.count(name)} times"
     if venue.kind == "openalgo" and len(venue.accounts) > 1:
         yield f"{where} accounts: an OpenAlgo key has one account, and {len(venue.accounts)} are named"
+    for symbol, name in venue.instruments.items():
+        if venue.kind == "openalgo" and not venue.oms and ":" not in name:
+            yield f"{where} instruments: {symbol} has no exchange: write EXCHANGE:{name}, or give oms"
     if venue.kind != "openalgo" and not venue.oms:
         yield f"{where} oms: is missing: the venue's own name or number of the OMS or exchange"
     if venue.kind == "alphapoint":

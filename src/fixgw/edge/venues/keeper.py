@@ -156,6 +156,8 @@ class Keeper:
 
     def _stands(self, said: VenueOrder) -> None:
         """Say how an order stands, and see whether that is what was awaited."""
+        if said.status is VenueStatus.PENDING:
+            return
         self._say(said)
         order_id = said.order_id
         awaited = self._awaited.get(order_id)
@@ -193,6 +195,8 @@ class Keeper:
             await self._look_until_known(order.order_id)
         else:
             self._stands(said)
+            if said.status is VenueStatus.PENDING:
+                await self._look_until_known(order.order_id)
 
     async def _cancel(self, orders: Sequence[Order], selector: CancelSelector | None) -> None:
         if selector is not None and len(orders) > 1 and self._adapter.reach(selector) is Reach.NATIVE:
@@ -333,7 +337,10 @@ class Keeper:
             order = self._open[order_id]
             if order_id in there or order.venue_order_id in there or not _is_within(order, selector):
                 continue
-            said_of = await self._asked(Urgency.LOOK, partial(self._adapter.find, order))
+            try:
+                said_of = await self._asked(Urgency.LOOK, partial(self._adapter.find, order))
+            except UnknownOutcomeError:  # this one cannot be said; the others are looked at all the same
+                continue
             if said_of is not None:
                 self._stands(said_of)
 

@@ -1,10 +1,13 @@
 """What the dialect calls things: an exchange, an account on it, an instrument, a field."""
 
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
 from fixgw.core.directory import Directory, Instrument, InstrumentName, OmsName
+from fixgw.core.state import day_start_before
 from fixgw.edge.api.wording import worded
 
 _ACCOUNT = re.compile(r"[0-9]{1,18}")
@@ -57,9 +60,19 @@ class Exchange(Struct, frozen=True):
 
 
 class Exchanges:
-    """The OMSes that the dialect reaches, and the instruments on them: those of the start."""
+    """The OMSes that the dialect reaches, and the instruments on them: those of the start.
 
-    def __init__(self, directory: Directory, oms_ids: tuple[int, ...]) -> None:
+    `clock` gives the time (aware UTC).
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        oms_ids: tuple[int, ...],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._clock = clock
+        self._omses = directory.omses
         self.all = tuple(Exchange(oms_id, directory.omses[oms_id].name) for oms_id in oms_ids)
         self._by_name = {exchange.name: exchange for exchange in self.all}
         self._names = {exchange.oms_id: exchange.name for exchange in self.all}
@@ -70,6 +83,10 @@ class Exchanges:
                 symbol_id = _symbol_id(self._names[instrument.oms_id], instrument)
                 self._symbol_ids[instrument.instrument_id] = symbol_id
                 self._by_symbol_id.setdefault((instrument.oms_id, symbol_id), []).append(instrument.symbol)
+
+    def next_day_end(self, oms_id: int) -> datetime:
+        """When the Day orders of an OMS expire that are entered now (aware UTC)."""
+        return day_start_before(self._clock(), self._omses[oms_id]) + timedelta(days=1)
 
     def read(self, exchange_id: str) -> Exchange | str:
         """The exchange that is named; a text says why it is none."""

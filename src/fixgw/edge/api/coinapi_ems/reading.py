@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Generic, NamedTuple, TypeVar
 
@@ -21,7 +22,10 @@ _ORDER_ID = re.compile(r"[0-9]{1,18}")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which JSON can escape and nothing can encode
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 _ORDER_TYPES = {"LIMIT": OrdType.LIMIT}
-_TIMES_IN_FORCE = {"GOOD_TILL_CANCEL": TimeInForce.GOOD_TILL_CANCEL}
+_TIMES_IN_FORCE = {
+    "GOOD_TILL_CANCEL": TimeInForce.GOOD_TILL_CANCEL,
+    "GOOD_TILL_TIME_OMS": TimeInForce.DAY,  # at the end of the day, and at no other time
+}
 
 NEW_ORDER_KEYS = frozenset(
     {
@@ -116,13 +120,27 @@ def read_new_order(body: Body, exchanges: Exchanges, user_id: int) -> Asked[NewO
             price=_quantity(body, "price"),
             account_id=exchange.account_id,
         )
-        if body.get("expire_time") is not None:
-            raise _FieldError("expire_time does not belong to time_in_force GOOD_TILL_CANCEL")
+        _check_expire_time(body, request.time_in_force, exchanges.next_day_end(exchange.oms_id))
         if body.get("exec_inst") not in (None, []):
             raise _FieldError("exec_inst is not supported: leave it out")
     except _FieldError as error:
         return _problem(error, body)
     return Asked(exchange, request)
+
+
+def _check_expire_time(body: Body, time_in_force: TimeInForce | None, day_end: datetime) -> None:
+    """An order that ends by itself ends with the day: whoever wants another time must not get this one."""
+    said = body.get("expire_time")
+    if time_in_force is not TimeInForce.DAY:
+        if said is not None:
+            raise _FieldError("expire_time does not belong to time_in_force GOOD_TILL_CANCEL")
+        return
+    try:
+        ends = None if not isinstance(said, str) else datetime.fromisoformat(said)
+    except ValueError:
+        ends = None
+    if ends is None or ends.tzinfo is None or ends != day_end:
+        raise _FieldError(f"expire_time must be the end of the day, {day_end:%Y-%m-%dT%H:%M:%S}Z")
 
 
 def read_cancel(body: Body, exchanges: Exchanges, user_id: int) -> Asked[CancelOrder] | Problem:
