@@ -45,8 +45,8 @@ def test_a_mistake_of_the_venue_is_said_by_name(tmp_path: Path, old: str, new: s
     """With the key that it is in."""
     text = EXAMPLE.read_text()
     assert old in text
-    (tmp_path / "quickfix.cfg").write_text(
-        (ROOT / "config" / "quickfix.cfg").read_text().replace("../spec", str(ROOT / "spec"))
+    (tmp_path / "bridge-quickfix.cfg").write_text(
+        (ROOT / "config" / "bridge-quickfix.cfg").read_text().replace("../spec", str(ROOT / "spec"))
     )
     (tmp_path / "gateway.toml").write_text(text.replace(old, new))
     with pytest.raises(ConfigError) as refused:
