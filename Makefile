@@ -3,11 +3,12 @@
 PYTHON_IN_VENV := .venv/bin/python
 PIP_TOOLS := 7.6.2
 
-.PHONY: help setup demo test coverage lint types clients bench torture soak attacks fuzz dictionary lock clean
+.PHONY: help setup demo demo-bridge test coverage lint types clients bench torture soak attacks fuzz dictionary lock clean
 
 help:
 	@echo "make setup       create .venv with everything in it (compiles QuickFIX once, a few minutes)"
 	@echo "make demo        show the gateway at work"
+	@echo "make demo-bridge show one FIX client in front of three venues that speak REST and WebSocket"
 	@echo "make test        run the tests"
 	@echo "make coverage    run the tests and show which lines and branches they miss"
 	@echo "make lint        check style and format"
@@ -27,6 +28,9 @@ setup:
 
 demo: setup
 	@$(PYTHON_IN_VENV) scripts/demo.py
+
+demo-bridge: setup
+	@$(PYTHON_IN_VENV) scripts/demo_bridge.py
 
 test: setup
 	$(PYTHON_IN_VENV) -m pytest
