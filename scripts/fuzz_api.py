@@ -28,6 +28,7 @@ from scripts.fuzzing.api_peers import ApiJudge, HttpPeer, Peer, Steady, WebSocke
 from scripts.fuzzing.processes import children
 
 MESSAGES = 100_000
+QUIET_SECONDS = 2.0  # in which the parts of the gateway find each other, before anything is measured
 STEADY_EVERY = 100  # messages of the others
 STEADY_SECONDS_MAX = 5.0  # that a well-behaved client waits
 RESTING = 3  # orders of each well-behaved client, which nobody may touch
@@ -90,6 +91,7 @@ class Fuzz:
 
     def run(self) -> None:
         """Send until everything is said, and look whether all is as before."""
+        time.sleep(QUIET_SECONDS)
         processes = children(self._supervisor)
         for steady in self.steady:
             steady.step()

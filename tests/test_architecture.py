@@ -159,7 +159,7 @@ def test_doors_do_not_import_one_another(module: str) -> None:
     ids=["quickfix", "asyncio", "ssl", "httpx", "websockets", *API_LIBRARIES],
 )
 def test_a_library_that_stays_in_its_package(library: str, package: str) -> None:
-    """QuickFIX is for the FIX door, asyncio and WebSockets for the edge, what serves HTTP for the API."""
+    """QuickFIX is for the FIX door, asyncio and the network for the edge, what serves HTTP for the API."""
     importers = {
         name for name in MODULES if any(is_within(imported, library) for imported in imports_of(name))
     }

@@ -316,12 +316,12 @@ def test_watchers_hear_what_happens_in_their_accounts_in_order(bench: ApiBench) 
 
 
 def test_what_is_told_stands_in_its_place_between_the_answers(bench: ApiBench) -> None:
-    """An answer, then its own events; a list of open orders and what follows it fit together."""
+    """A list of open orders and the events that follow it fit together."""
     bench.desk.answers.watch(bench.heard.append, frozenset({14}))
     listing = MassStatus(user_id=37, oms=OMS, scope=ALL, req_id="api", account_id=14)
     bench.api(new(), listing, new(), CancelOrder(user_id=37, oms=OMS, order_id=1))
     kinds = [type(said.event).__name__ if isinstance(said, Happened) else said.number for said in bench.heard]
-    assert kinds == [0, "OrderEntered", 1, 2, "OrderEntered", 3, "OrderCanceled"]
+    assert kinds == ["OrderEntered", 0, 1, "OrderEntered", 2, "OrderCanceled", 3]
     listed = bench.heard[2]
     assert isinstance(listed, Answered)
     assert [made.order_id for made in listed.orders] == [1]

@@ -40,6 +40,7 @@ class Scripted:
         self.asked: list[str] = []
         self.errors: dict[str, list[Exception]] = {}
         self.reaches = Reach.FAN_OUT
+        self.places = OPEN  # how an order stands that was taken
         self.acts = True  # whether a cancel does anything
         self.tells = True  # whether it says so by itself
         self.is_up = True
@@ -73,7 +74,7 @@ class Scripted:
             if self.acts:
                 self.orders[order.order_id] = stands(order.order_id)
             raise
-        self.orders[order.order_id] = stands(order.order_id)
+        self.orders[order.order_id] = stands(order.order_id, self.places)
         return self.orders[order.order_id]
 
     async def cancel(self, order: Order) -> VenueOrder | None:
@@ -240,6 +241,23 @@ def test_an_order_whose_outcome_is_unknown_is_never_sent_again() -> None:
     assert isinstance(first, Unknown)
     assert "time-out" in first.text
     assert last == stands(1)
+    assert scene.venue.asked.count("place 1") == 1
+
+
+def test_an_order_that_its_venue_has_not_confirmed_is_looked_at_until_it_has() -> None:
+    """Nothing is said of it before, and it is in the venue's hands: never lost, never sent again."""
+    scene = Scene()
+    scene.venue.places = VenueStatus.PENDING
+
+    async def script() -> None:
+        scene.keeper.ask(PlaceOrder(new(1)))
+        await scene.until(lambda: "find 1" in scene.venue.asked)
+        assert scene.said == []
+        scene.venue.orders[1] = stands(1)
+        await scene.until_idle()
+
+    play(scene, script)
+    assert scene.said == [stands(1)]
     assert scene.venue.asked.count("place 1") == 1
 
 

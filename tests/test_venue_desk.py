@@ -127,6 +127,7 @@ def test_an_order_is_pending_until_its_venue_confirms_it(bench: VenueBench) -> N
     [place] = bench.take()
     assert isinstance(place, PlaceOrder)
     assert place.order.order_id == 1
+    assert bench.hear(stands(1, VenueStatus.PENDING)) == []
     assert shown(bench.hear(stands(1))) == ["8 150=0 39=0 11=a1 41=None"]
     assert bench.hear(stands(1)) == []
     assert bench.take() == []

@@ -39,6 +39,7 @@ async def answer_frames(websocket: WebSocket) -> None:
 async def serve() -> None:
     """Serve on a free port of loopback."""
     listener = bound("127.0.0.1", 0)
+    listener.listen()
     print(f"ready {listener.getsockname()[1]}", flush=True)
     await uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).serve([listener])
 

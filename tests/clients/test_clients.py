@@ -55,7 +55,7 @@ def test_what_the_page_says_is_what_is_answered(url: str, tmp_path: Path) -> Non
         *("--phases", "examples,coverage,fuzzing"),
         *("--header", "X-CoinAPI-Key: key37", "--header", f"APToken: {login.json()['SessionToken']}"),
         *("--exclude-path-regex", "LogOut"),  # the token is needed to the end
-        *("--max-examples", "10", "--workers", "2", "--seed", "1", "--no-color", "--continue-on-failure"),
+        *("--max-examples", "10", "--seed", "1", "--no-color", "--continue-on-failure"),
         seconds=400,
     )
     assert "Tested: 46" in said

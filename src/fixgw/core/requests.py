@@ -202,8 +202,9 @@ class TriggerOrder(Struct, frozen=True, tag=True, array_like=True, gc=False):
 
 
 class VenueStatus(StrEnum):
-    """Where an order stands on its venue."""
+    """Where an order stands on its venue; PENDING: the venue has it, and has not confirmed it yet."""
 
+    PENDING = "pending"
     OPEN = "open"
     FILLED = "filled"
     CANCELED = "canceled"

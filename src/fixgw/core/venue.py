@@ -98,6 +98,8 @@ def _fill(order: Order, said: FillOrder, at: datetime) -> Sequence[Event] | Refu
 
 def _stands(state: OmsState, said: VenueOrder, at: datetime, next_id: int) -> Sequence[Event] | Refusal:
     """What is new in how a venue says that an order stands."""
+    if said.status is VenueStatus.PENDING:
+        return ()
     order = state.book.get(said.order_id) if said.order_id else state.book.on_venue(said.venue_order_id)
     events: list[Event] = []
     if order is None:

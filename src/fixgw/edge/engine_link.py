@@ -33,7 +33,8 @@ class EngineAwayError(Exception):
 class Watch:
     """Hears what happens to the orders of some accounts, until it is closed.
 
-    `tell` gets it in the order in which it happened, and between the answers to requests where it happened.
+    `tell` gets it in the order in which it happened. When it is called, the answers to requests that came
+    before are there (`done`), and no others; whoever awaits one goes on a moment later.
     `lost` is called when something may have been missed; then nothing more comes.
     """
 
@@ -271,11 +272,9 @@ class EngineLink:
             if answer is not None and not answer.done():
                 answer.set_result(told)
             return
-        for watch in self._watches:
+        for watch in list(self._watches):
             if told.order.account_id in watch.accounts:
-                # Later, as those that await an answer go on later: so both come in one order.
-                asyncio.get_running_loop().call_soon(self._tell, watch, told)
-
-    def _tell(self, watch: Watch, told: Happened) -> None:
-        if watch in self._watches:
-            watch.tell(told)
+                try:
+                    watch.tell(told)
+                except Exception:
+                    log.exception("our mistake")

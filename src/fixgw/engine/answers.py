@@ -42,15 +42,6 @@ class Answers:
         """Have `tell` told something, or what a venue has to do, after the commit."""
         self._waiting.append(partial(tell, what))
 
-    @property
-    def place(self) -> int:
-        """Where what is told next will stand."""
-        return len(self._waiting)
-
-    def answer(self, tell: Tell, answered: Answered, place: int) -> None:
-        """Have `tell` told the answer to a request, at the `place` where the request found the queue."""
-        self._waiting.insert(place, partial(tell, answered))
-
     def wait(self, mass_cancel_id: int, tell: Tell, number: int) -> None:
         """Answer the request `number` when it is known which orders its mass cancel takes on."""
         self._mass_cancels[mass_cancel_id] = tell, number

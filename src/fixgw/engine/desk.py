@@ -264,19 +264,19 @@ class Desk:
         self._record.arrival(arrival, state.oms.oms_id, decision, events, self._at, started)
 
     def _ask(self, ask: Ask, answer: Tell) -> None:
-        """Decide what an API client asks. The `answer` waits for the commit, and comes before its events."""
+        """Decide what an API client asks. The `answer` waits for the commit."""
         started = perf_counter_ns()
-        request, place = ask.request, self.answers.place
+        request = ask.request
         if request.user_id not in self.directory.users:  # it was asked before the configuration changed
             refusal = not_authorized(f"user {request.user_id} is configured no more")
-            self.answers.answer(answer, Answered(ask.number, refusal), place)
+            self.answers.put(answer, Answered(ask.number, refusal))
             return
         state = self._state_for(request, next(iter(self.states)))
         decision = self._decide(state, request)
         events = self._apply(state, request, decision)
         self._record.ask(ask, state.oms.oms_id, decision, events, self._at, started)
         if decision.to_read is None:
-            self.answers.answer(answer, answered(ask, state, decision, events), place)
+            self.answers.put(answer, answered(ask, state, decision, events))
         else:
             self.answers.wait(self._changes.next_id - 1, answer, ask.number)
 

@@ -156,6 +156,8 @@ class Keeper:
 
     def _stands(self, said: VenueOrder) -> None:
         """Say how an order stands, and see whether that is what was awaited."""
+        if said.status is VenueStatus.PENDING:
+            return
         self._say(said)
         order_id = said.order_id
         awaited = self._awaited.get(order_id)
@@ -193,6 +195,8 @@ class Keeper:
             await self._look_until_known(order.order_id)
         else:
             self._stands(said)
+            if said.status is VenueStatus.PENDING:
+                await self._look_until_known(order.order_id)
 
     async def _cancel(self, orders: Sequence[Order], selector: CancelSelector | None) -> None:
         if selector is not None and len(orders) > 1 and self._adapter.reach(selector) is Reach.NATIVE:
