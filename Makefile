@@ -3,7 +3,7 @@
 PYTHON_IN_VENV := .venv/bin/python
 PIP_TOOLS := 7.6.2
 
-.PHONY: help setup demo demo-bridge test coverage lint types clients bench torture soak attacks fuzz dictionary lock clean
+.PHONY: help setup demo demo-bridge test coverage lint types clients bench torture soak attacks fuzz dictionary lock clean bench-api fuzz-api
 
 help:
 	@echo "make setup       create .venv with everything in it (compiles QuickFIX once, a few minutes)"
@@ -15,10 +15,12 @@ help:
 	@echo "make types       check types"
 	@echo "make clients     have clients that others wrote use the API (fetches them once)"
 	@echo "make bench       measure speed against a bare QuickFIX acceptor"
+	@echo "make bench-api   measure the API's speed against a bare FastAPI app, and FIX beside it"
 	@echo "make torture     kill the gateway 50 times and check that nothing is lost or doubled"
 	@echo "make soak        ten minutes of load with a restart every 20 seconds"
 	@echo "make attacks     attack the FIX port in every way we know, and see who notices"
 	@echo "make fuzz        a million wrong messages"
+	@echo "make fuzz-api    a hundred thousand wrong requests of the API"
 	@echo "make dictionary  write spec/FIX44.xml anew"
 	@echo "make lock        write the requirements locks anew (UPGRADE=--upgrade for newer versions)"
 	@echo "make clean       remove what builds and checks left behind; .venv stays"
@@ -51,6 +53,9 @@ clients: setup
 bench: setup
 	@$(PYTHON_IN_VENV) scripts/bench/bench.py
 
+bench-api: setup
+	@$(PYTHON_IN_VENV) scripts/bench/api.py
+
 torture: setup
 	@$(PYTHON_IN_VENV) scripts/torture.py
 
@@ -62,6 +67,9 @@ attacks: setup
 
 fuzz: setup
 	@$(PYTHON_IN_VENV) scripts/fuzz.py
+
+fuzz-api: setup
+	@$(PYTHON_IN_VENV) scripts/fuzz_api.py
 
 dictionary: setup
 	$(PYTHON_IN_VENV) scripts/generate_dictionary.py
