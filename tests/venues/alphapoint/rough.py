@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from ssl import SSLContext
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -80,11 +81,11 @@ class Rough:
 
 
 @asynccontextmanager
-async def rough() -> AsyncIterator[Rough]:
+async def rough(tls: SSLContext | None = None) -> AsyncIterator[Rough]:
     """Such a venue, on two ports of its own."""
     venue = Rough()
-    http = await asyncio.start_server(venue.take_http, "127.0.0.1", 0)
-    async with http, serve(venue.take_socket, "127.0.0.1", 0) as sockets:
+    http = await asyncio.start_server(venue.take_http, "127.0.0.1", 0, ssl=tls)
+    async with http, serve(venue.take_socket, "127.0.0.1", 0, ssl=tls) as sockets:
         venue.port = http.sockets[0].getsockname()[1]
         venue.socket_port = next(iter(sockets.sockets)).getsockname()[1]
         yield venue

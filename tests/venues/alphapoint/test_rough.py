@@ -1,11 +1,15 @@
 """The adapter of AlphaPoint and a venue that does everything wrong: the contract's errors, and no others."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fixgw import certificates
 from fixgw.core.order import Order
 from fixgw.core.requests import VenueOrder, VenueStatus
 from fixgw.core.selector import CancelSelector
@@ -309,5 +313,33 @@ def test_why_there_is_no_login(login: object, why: str) -> None:
             async with running(place, up=False) as scene:
                 await scene.until(lambda: why in scene.adapter.why_away)
                 assert not scene.adapter.is_up
+
+    asyncio.run(played())
+
+
+@pytest.mark.parametrize("has_socket", [True, False], ids=["socket", "HTTP"])
+def test_a_certificate_that_nobody_vouches_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_socket: bool
+) -> None:
+    """It ends the attempt, before any secret is sent; with its authority among the system's it is good."""
+    certificates.make(tmp_path, ["127.0.0.1"], [], datetime.now(UTC))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+
+    async def played() -> None:
+        async with rough(context) as venue:
+            port = venue.socket_port if has_socket else free_port()
+            place = place_at(
+                venue.port, url=f"https://127.0.0.1:{venue.port}", ws_url=f"wss://127.0.0.1:{port}/"
+            )
+            async with running(place, up=False) as scene:
+                await scene.until(lambda: "over HTTP" in scene.adapter.why_away)
+                assert not scene.adapter.is_up
+                assert "CERTIFICATE_VERIFY_FAILED" in scene.adapter.why_away
+                assert venue.asked == []
+            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+            async with running(place) as scene:
+                venue.answers["CancelOrder"] = {"result": True}
+                await scene.adapter.cancel(new())
 
     asyncio.run(played())

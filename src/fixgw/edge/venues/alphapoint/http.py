@@ -111,8 +111,9 @@ def _vain(call: Call, why: str) -> UnknownOutcomeError | VenueAwayError:
 
 
 def _words(error: Exception) -> str:
-    """What went wrong, without an address or a header in it."""
-    return type(error).__name__
+    """What went wrong. Only of a connection that was not made: other texts may have a header in them."""
+    name = type(error).__name__
+    return replies.text_of(f"{name}: {error}") if isinstance(error, httpx.ConnectError) else name
 
 
 def _pause(retry_after: str) -> float:
