@@ -62,12 +62,13 @@ class Session:
     async def run(self) -> None:
         """Keep connected until cancelled."""
         loop = asyncio.get_running_loop()
-        pause = PAUSE_SECONDS_MIN
+        pause, said = PAUSE_SECONDS_MIN, ""
         try:
             while True:
                 began, is_refused = loop.time(), False
                 try:
                     self._why = await self._keep_connection()
+                    said = ""
                 except LoginRefusedError as error:
                     self._why, is_refused = str(error), True
                 except (VenueAwayError, VenueBusyError) as error:
@@ -84,9 +85,11 @@ class Session:
                     if loop.time() - began >= STEADY_SECONDS:
                         pause = PAUSE_SECONDS_MIN
                     await self._fall_back()
-                log.warning(
-                    "venue has no WebSocket", venue=self._settings.name, why=self._why, has_http=self.is_up
-                )
+                if self._why != said:
+                    said = self._why
+                    log.warning(
+                        "venue has no WebSocket", venue=self._settings.name, why=said, http=self.is_up
+                    )
                 await asyncio.sleep(pause * _chance.uniform(0.5, 1.0))
                 pause = min(2 * pause, PAUSE_SECONDS_MAX)
         finally:
