@@ -277,6 +277,27 @@ def test_a_restart_asks_what_became_of_everything(bench: VenueBench) -> None:
     assert shown(bench.hear(ScopeRead(1, read.mass_cancel_id)))[0] == "r 533=1"
 
 
+def test_a_day_order_that_outlives_its_day_is_canceled_on_its_venue(bench: VenueBench) -> None:
+    """A venue may have no Day orders: then it rests there as good till cancel, and we end it."""
+    bench.resting("a1", 1)
+    tomorrow = NOW + timedelta(days=1)
+    bench.desk.turn(bench.door, [], [], tomorrow)
+    [asked] = bench.take()
+    assert isinstance(asked, CancelOrders)
+    assert bench.door.take() == []
+    assert shown(bench.hear(stands(1, VenueStatus.CANCELED), tomorrow)) == ["8 150=4 39=4 11=a1 41=None"]
+
+
+def test_an_absurd_average_price_does_no_harm(bench: VenueBench) -> None:
+    """What a venue says of a price is not trusted to be one."""
+    bench.resting("a1", 1)
+    for status, cum_qty, price in ((OPEN, 1, "1e300"), (OPEN, 2, "-5"), (VenueStatus.FILLED, 10, "0")):
+        [fill] = bench.hear(stands(1, status, cum_qty, price))
+        assert isinstance(fill, Execution)
+        assert fill.last_px is not None
+        assert fill.last_px > 0
+
+
 def test_a_venue_that_is_down_is_said(bench: VenueBench) -> None:
     """102 and nothing is sent, unless the OMS waits for it: then a cancel is taken, an order never."""
     bench.resting("a1", 1)

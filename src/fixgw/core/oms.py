@@ -33,7 +33,7 @@ from fixgw.core.events import (
 )
 from fixgw.core.find import contradiction, find_order
 from fixgw.core.narrow import Asked, oms_problem, read_selector, unknown_names, unsupported
-from fixgw.core.order import CancelRef, Order, OrdStatus, OrdType, TimeInForce
+from fixgw.core.order import NOBODY, CancelRef, Order, OrdStatus, OrdType, TimeInForce
 from fixgw.core.reports import BusinessReject, Report
 from fixgw.core.requests import (
     CancelOrder,
@@ -332,9 +332,18 @@ def end_day(state: OmsState, at: datetime) -> DayEnded | None:
     return DayEnded(state.oms.oms_id, day_start_before(at, state.oms))
 
 
-def expire(state: OmsState, order_id: int, at: datetime) -> OrderExpired | None:
-    """The event that a Day order of an earlier day expires; None when it need not."""
+def expire(state: OmsState, order_id: int, at: datetime) -> OrderExpired | CancelRequested | None:
+    """The event that a Day order of an earlier day expires; None when it need not.
+
+    On a venue outside this process nothing expires by our word: there its cancel is requested, by nobody.
+    """
     order = state.book.get(order_id)
     if order is None or not order.is_open or order.time_in_force is not TimeInForce.DAY:
         return None
-    return OrderExpired(order_id, at) if order.entered_at < state.day_start else None
+    if order.entered_at >= state.day_start:
+        return None
+    if state.oms.is_embedded:
+        return OrderExpired(order_id, at)
+    if order.status is OrdStatus.PENDING_CANCEL:
+        return None
+    return CancelRequested(order_id, CancelRef(NOBODY, None, None, at=at), at)

@@ -35,6 +35,7 @@ from fixgw.core.requests import (
 )
 from fixgw.core.state import OmsState, OrderEvent, change
 
+HIGHEST = Decimal(10) ** 15  # of a price; above it rounding would not fit into 28 digits
 PRICE_DIGITS = 12  # after the point: those of a fill that is known by the average price of all
 
 
@@ -141,8 +142,7 @@ def _last_px(order: Order, said: VenueOrder, last_qty: Decimal) -> Decimal:
     """The price of what was filled since, from the average price of all: that is what venues agree on."""
     if said.avg_px is not None:
         px = (said.avg_px * (order.cum_qty + last_qty) - order.gross_value) / last_qty
-        px = round(px, PRICE_DIGITS).normalize()
-        if is_quantity(px):
+        if ZERO < px < HIGHEST and is_quantity(px := round(px, PRICE_DIGITS).normalize()):
             return px
         if is_quantity(said.avg_px):
             return said.avg_px

@@ -464,7 +464,9 @@ class Desk:
             self._scope_read(state, ScopeRead(state.oms.oms_id, mass_cancel_id, why), "clock")
         for _ in range(min(len(self._expiring), self._limits.expire_per_turn)):
             state, order_id = self._expiring.popleft()
-            expired = expire(state, order_id, self._at) if state.oms.is_embedded else None
+            expired = expire(state, order_id, self._at)
             if expired is not None:
                 self._applied(state, expired, *evolve(state, expired))
                 self._record.other("clock", "OrderExpired", state.oms.oms_id, (expired,), self._at)
+                if isinstance(expired, CancelRequested):
+                    self.venues.cancel(state, (order_id,), None)
