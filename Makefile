@@ -3,7 +3,7 @@
 PYTHON_IN_VENV := .venv/bin/python
 PIP_TOOLS := 7.6.2
 
-.PHONY: help setup demo test coverage lint types bench torture soak attacks fuzz dictionary lock clean
+.PHONY: help setup demo test coverage lint types clients bench torture soak attacks fuzz dictionary lock clean
 
 help:
 	@echo "make setup       create .venv with everything in it (compiles QuickFIX once, a few minutes)"
@@ -12,13 +12,14 @@ help:
 	@echo "make coverage    run the tests and show which lines and branches they miss"
 	@echo "make lint        check style and format"
 	@echo "make types       check types"
+	@echo "make clients     have clients that others wrote use the API (fetches them once)"
 	@echo "make bench       measure speed against a bare QuickFIX acceptor"
 	@echo "make torture     kill the gateway 50 times and check that nothing is lost or doubled"
 	@echo "make soak        ten minutes of load with a restart every 20 seconds"
 	@echo "make attacks     attack the FIX port in every way we know, and see who notices"
 	@echo "make fuzz        a million wrong messages"
 	@echo "make dictionary  write spec/FIX44.xml anew"
-	@echo "make lock        write requirements.lock anew (UPGRADE=--upgrade for newer versions)"
+	@echo "make lock        write the requirements locks anew (UPGRADE=--upgrade for newer versions)"
 	@echo "make clean       remove what builds and checks left behind; .venv stays"
 
 setup:
@@ -40,6 +41,9 @@ lint: setup
 types: setup
 	$(PYTHON_IN_VENV) -m mypy
 
+clients: setup
+	@scripts/clients.sh
+
 bench: setup
 	@$(PYTHON_IN_VENV) scripts/bench/bench.py
 
@@ -58,23 +62,33 @@ fuzz: setup
 dictionary: setup
 	$(PYTHON_IN_VENV) scripts/generate_dictionary.py
 
+# Of what ccxt names, its synchronous client imports none of these.
+CCXT_ASYNC := aiohappyeyeballs aiohttp aiohttp-fast-zlib aiosignal attrs coincurve frozenlist multidict orjson \
+    propcache uvloop yarl zlib-ng
+
+# The user's own pip settings are left out, so that a lock says what PyPI says.
+PIP_COMPILE = env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null \
+    build/lock/bin/pip-compile --quiet --no-config $(UPGRADE) --generate-hashes --strip-extras --no-allow-unsafe \
+    --no-header --no-annotate --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
 # Everything but quickfix, which requirements-quickfix.lock holds because it is compiled apart. The build backends
-# (setuptools for quickfix; hatchling and editables for this project) are locked with the rest. The user's own
-# pip settings are left out, so that the lock says what PyPI says.
+# (setuptools for quickfix; hatchling and editables for this project) are locked with the rest. Then the clients of
+# `make clients`.
 lock:
 	python3 -m venv build/lock
 	build/lock/bin/python -m pip install --quiet pip-tools==$(PIP_TOOLS)
-	cp requirements.lock build/lock/requirements.lock
-	printf '%s\n' editables hatchling setuptools | \
-	    env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null \
-	    build/lock/bin/pip-compile --quiet --no-config $(UPGRADE) --extra dev --generate-hashes --strip-extras \
-	    --unsafe-package quickfix --no-allow-unsafe --no-header --no-annotate --no-emit-options \
-	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	cp requirements.lock requirements-clients.lock build/lock
+	printf '%s\n' editables hatchling setuptools | $(PIP_COMPILE) --extra dev --unsafe-package quickfix \
 	    --output-file build/lock/requirements.lock - pyproject.toml
 	{ echo "# Written by 'make lock' (pip-compile; see the Makefile) for Python 3.11 to 3.13. Without quickfix, which"; \
 	  echo "# scripts/setup.sh builds from source as requirements-quickfix.lock says."; \
 	  sed '/^$$/d; /^#/d' build/lock/requirements.lock; } > build/lock/new
 	mv build/lock/new requirements.lock
+	$(PIP_COMPILE) $(addprefix --unsafe-package ,$(CCXT_ASYNC)) \
+	    --output-file build/lock/requirements-clients.lock requirements-clients.in
+	{ echo "# Written by 'make lock' (pip-compile; see the Makefile) for Python 3.11 to 3.13."; \
+	  sed '/^$$/d; /^#/d' build/lock/requirements-clients.lock; } > build/lock/new
+	mv build/lock/new requirements-clients.lock
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -217,6 +217,14 @@ def test_an_order_that_is_refused_its_cancel_is_shown_as_it_stands(bench: ApiBen
     assert [made.order_id for made in answered.orders] == [number]
 
 
+def test_a_user_who_is_configured_no_more_is_refused(bench: ApiBench) -> None:
+    """What he asked may be on its way when the configuration changes."""
+    for request in (CancelOrder(user_id=99, oms=OMS, order_id=1), new(99)):
+        [answered] = bench.api(request)
+        assert answered.refusal is not None
+        assert answered.refusal.code is ErrorCode.NOT_AUTHORIZED
+
+
 def test_status_and_open_orders_are_what_fix_shows(bench: ApiBench) -> None:
     """GetOrderStatus and GetOpenOrders mirror H and AF."""
     bench.ask("D", order("a1"))

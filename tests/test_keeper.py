@@ -506,3 +506,18 @@ def test_the_largest_orders_are_canceled_first_where_it_is_wanted() -> None:
         "cancel 3",
         "cancel 1",
     ]
+
+
+def test_one_order_that_nobody_can_say_anything_of_does_not_stop_a_mass_cancel() -> None:
+    """The scope is read all the same, and the other orders are looked at."""
+    scene = Scene()
+    scene.venue.errors["find"] = [UnknownOutcomeError("it may be one of several")]
+
+    async def script() -> None:
+        scene.resting(1, 2)
+        scene.venue.orders[1] = scene.venue.orders[2] = stands(2, CANCELED)
+        scene.keeper.ask(ReadScope(7, ALL))
+        await scene.until(lambda: bool(scene.said) and isinstance(scene.said[-1], ScopeRead))
+
+    play(scene, script)
+    assert scene.said == [stands(2, CANCELED), ScopeRead(1, 7)]

@@ -8,7 +8,7 @@ PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 
 
 class Process(NamedTuple):
-    """A process: its id, and what it is called here (`engine`, `edge`)."""
+    """A process: its id, and what it is called here (`engine`, `edge`, `api`)."""
 
     pid: int
     name: str
@@ -44,4 +44,5 @@ def _name(pid: int) -> str:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         command = b""
-    return "edge" if b"fixgw.edge" in command else "engine"
+    modules = {b"fixgw.edge.api": "api", b"fixgw.edge": "edge"}
+    return next((name for module, name in modules.items() if module in command), "engine")

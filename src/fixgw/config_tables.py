@@ -122,7 +122,8 @@ class ApiTable(Table):
     `connections_max` are those of one port, `subscriptions_max` those of one WebSocket. A user may ask for
     `requests_per_second`, and `requests_burst` at once after a pause; cancels are never counted.
     `backlog_bytes_max` is what waits for a WebSocket that does not read. `orders_max` bounds what one answer
-    lists. `answer_seconds` is how long the engine is waited for.
+    lists. `answer_seconds` is how long the engine is waited for, and `cancel_seconds` how long the end of a
+    cancel, where the answer is to tell it.
     """
 
     enabled: bool = True
@@ -138,6 +139,7 @@ class ApiTable(Table):
     backlog_bytes_max: Annotated[int, Field(ge=65_536, le=1_073_741_824)] = 4_194_304
     orders_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     answer_seconds: Annotated[int, Field(ge=1, le=60)] = 10
+    cancel_seconds: Annotated[int, Field(ge=1, le=60)] = 5
     token_seconds: Annotated[int, Field(ge=60, le=86_400)] = 3_600
 
 
@@ -232,6 +234,7 @@ class VenueTable(Table):
     api_key: SecretStr = SecretStr("")
     api_secret: SecretStr = SecretStr("")
     mode: Literal["live", "analyze"] = "live"
+    product: Literal["", "MIS", "NRML", "CNC"] = ""
     accounts: Annotated[dict[Id, Word], Field(min_length=1)]
     instruments: Annotated[dict[Word, Word], Field(min_length=1)]
     requests_per_second: Annotated[int, Field(ge=1, le=10_000)] = 10

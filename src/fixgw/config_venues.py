@@ -66,8 +66,25 @@ def _check_names(
             yield f"{where} {key}: {name} is there {listed.count(name)} times"
     if venue.kind == "openalgo" and len(venue.accounts) > 1:
         yield f"{where} accounts: an OpenAlgo key has one account, and {len(venue.accounts)} are named"
+    for symbol, name in venue.instruments.items():
+        if venue.kind == "openalgo" and not venue.oms and ":" not in name:
+            yield f"{where} instruments: {symbol} has no exchange: write EXCHANGE:{name}, or give oms"
     if venue.kind != "openalgo" and not venue.oms:
         yield f"{where} oms: is missing: the venue's own name or number of the OMS or exchange"
+    if venue.kind == "alphapoint":
+        yield from _check_numbers(where, venue)
+
+
+def _check_numbers(where: str, venue: VenueTable) -> Iterator[str]:
+    """AlphaPoint names everything by numbers."""
+    for key, names in (
+        ("oms", [venue.oms]),
+        ("accounts", venue.accounts.values()),
+        ("instruments", venue.instruments.values()),
+    ):
+        for name in names:
+            if name and not (name.isascii() and name.isdecimal() and name == str(int(name[:20]))):
+                yield f"{where} {key}: {name} is not a number, as an AlphaPoint venue has it"
 
 
 def _check_login(where: str, venue: VenueTable, path: Path) -> Iterator[str]:

@@ -117,7 +117,7 @@ def test_the_session_that_an_order_came_from_is_told(
 
 def test_two_sessions_of_one_user_are_two_sessions(tmp_path_factory: pytest.TempPathFactory) -> None:
     """OrigClOrdID alone finds what this session's user entered; the order's other session gets the end."""
-    reader50 = (ROOT / "config" / "gateway.toml").read_text().split("[[session]]")[-1]
+    reader50 = (ROOT / "config" / "gateway.toml").read_text().split("[[session]]")[-1].partition("\n# ")[0]
     second = reader50.replace('comp_id = "READER50"', 'comp_id = "SECOND37"').replace(
         "user = 50", "user = 37"
     )

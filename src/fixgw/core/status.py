@@ -52,7 +52,8 @@ def mass_status(state: OmsState, request: MassStatus, at: datetime) -> Answer:
     orders = state.book.select(asked.selector)
     most = _max_status_reports(state, request)
     if most is not None and len(orders) > most:
-        refusal = failed(f"{len(orders)} orders, more than max_status_reports ({most}): narrow the scope")
+        bound = f"the {most} of one answer" if request.session is None else f"max_status_reports ({most})"
+        refusal = failed(f"{len(orders)} orders, more than {bound}: narrow the scope")
         return reject_status(request, refusal), "max-status-reports"
     if not orders:
         return (OrderState(None, at, request, total=0, last=True),), ruling.rule

@@ -33,7 +33,8 @@ class EngineAwayError(Exception):
 class Watch:
     """Hears what happens to the orders of some accounts, until it is closed.
 
-    `tell` gets it in the order in which it happened, and between the answers to requests where it happened.
+    `tell` gets it in the order in which it happened. When it is called, the answers to requests that came
+    before are there (`done`), and no others; whoever awaits one goes on a moment later.
     `lost` is called when something may have been missed; then nothing more comes.
     """
 
@@ -195,7 +196,7 @@ class EngineLink:
     def ask(self, door: str, request: ApiRequest) -> "asyncio.Future[Answered]":
         """Ask at once, and get the answer when it comes; requests are decided in the order of the calls.
 
-        The future raises EngineAwayError.
+        The future raises EngineAwayError. Raises UnicodeEncodeError at once for a text that is none.
         """
         return self._send(Ask(self._number + 1, door, request))
 
@@ -224,9 +225,9 @@ class EngineLink:
         elif len(self._waiting) >= WAITING_MAX:
             answer.set_exception(EngineAwayError("too much waits for the engine already", was_sent=False))
         else:
+            self._connection.send(said)
             self._number = said.number
             self._waiting[said.number] = answer, loop.time() + self._answer_seconds
-            self._connection.send(said)
         return answer
 
     async def watch(
@@ -273,4 +274,7 @@ class EngineLink:
             return
         for watch in list(self._watches):
             if told.order.account_id in watch.accounts:
-                watch.tell(told)
+                try:
+                    watch.tell(told)
+                except Exception:
+                    log.exception("our mistake")

@@ -39,7 +39,7 @@ class Answers:
         self._watching.pop(tell, None)
 
     def put(self, tell: Callable[[_Told], None], what: _Told) -> None:
-        """Have `tell` told an answer, or what a venue has to do, after the commit."""
+        """Have `tell` told something, or what a venue has to do, after the commit."""
         self._waiting.append(partial(tell, what))
 
     def wait(self, mass_cancel_id: int, tell: Tell, number: int) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from fixgw.core import repetition
 from fixgw.core.directory import Directory, PendingCancelReports
-from fixgw.core.errors import Failure, Refusal, Subject, not_found, server_error
+from fixgw.core.errors import Failure, Refusal, Subject, not_authorized, not_found, server_error
 from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRefused, OrderEntered
 from fixgw.core.oms import (
     Decision,
@@ -51,6 +51,7 @@ from fixgw.engine.sandbox import (
 )
 from fixgw.engine.sessions import Sessions
 from fixgw.engine.turn import (
+    Answered,
     Arrival,
     Ask,
     Command,
@@ -266,6 +267,10 @@ class Desk:
         """Decide what an API client asks. The `answer` waits for the commit."""
         started = perf_counter_ns()
         request = ask.request
+        if request.user_id not in self.directory.users:  # it was asked before the configuration changed
+            refusal = not_authorized(f"user {request.user_id} is configured no more")
+            self.answers.put(answer, Answered(ask.number, refusal))
+            return
         state = self._state_for(request, next(iter(self.states)))
         decision = self._decide(state, request)
         events = self._apply(state, request, decision)

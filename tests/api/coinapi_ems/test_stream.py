@@ -255,9 +255,13 @@ def test_a_venue_out_of_reach_is_said(gateway: Gateway, socket: Socket) -> None:
         gateway.say(FindVenue())
 
 
-def test_a_binary_frame_is_refused(socket: Socket) -> None:
+def test_a_binary_frame_ends_the_connection(socket: Socket) -> None:
+    """Frames are text: 1003."""
     socket.send_bytes(b"{}")
-    assert rejected(socket.next(), "") == "JSON_ERROR"
+    with pytest.raises(ConnectionClosed) as closed:
+        socket.next()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1003
 
 
 def test_requests_are_pipelined_and_carried_out_in_order(socket: Socket) -> None:

@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from types import TracebackType
 
+import structlog
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, PlainTextResponse
 
@@ -120,6 +121,7 @@ class Serving:
         self.stop()
         self._thread.join(10)
         self._loop.close()
+        structlog.reset_defaults()
 
     def stop(self) -> None:
         """Let it begin to stop."""
@@ -127,6 +129,7 @@ class Serving:
 
     async def _serve(self) -> None:
         configure("json", "error", StringIO())
+        structlog.configure(cache_logger_on_first_use=False)  # other tests look at what is logged
         take_logs()
         listener = bound("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
@@ -157,6 +160,10 @@ class Serving:
         self.server.stop()
         await self.server.close(2.0)
         identities.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def connect(self) -> socket.socket:
         """A connection, over which bytes can be sent as they are."""

@@ -38,6 +38,7 @@ from fixgw.secret_text import SecretError, secret_text
 
 log = structlog.get_logger("fixgw.api")
 
+UP_SECONDS = 0.01  # between two looks whether there is an engine to ask
 SAY_SECONDS = 0.02  # for dialects to say that the server stops
 ANSWER_SECONDS = 1.0  # how long a stop waits for the engine's answers
 CLOSE_SECONDS = (
@@ -60,6 +61,7 @@ class Api:
         self._context = _tls_context(config)
         self._stopped = asyncio.Event()
         self._is_listening = False
+        self._opening: asyncio.Task[None] | None = None
         self._failure: OSError | None = None
         self._loading: set[asyncio.Task[None]] = set()
         self._servers = {
@@ -106,6 +108,8 @@ class Api:
                     await self._stopped.wait()
         log.info("api stops")
         flush()
+        if self._opening is not None:
+            self._opening.cancel()
         await self._close()
         link.cancel()
         if self._failure is not None:
@@ -127,16 +131,22 @@ class Api:
         said = os.read(sys.stdin.fileno(), 4_096)
         if not said:
             os._exit(EXIT_INVARIANT)  # nobody is left to start us again, or to stop us
-        if OPEN in said and not self._is_listening:
-            try:
-                for server in self._servers.values():
-                    server.listen()
-            except OSError as error:  # another program has bound and opened it since
-                self._failure = error
-                self._stopped.set()
-                return
-            self._is_listening = True
-            say(", ".join(map(self._where, self._servers)))
+        if OPEN in said and self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+
+    async def _open(self) -> None:
+        """Listen, and say so, once there is an engine to ask: the first request is to be answered."""
+        while not self._engine.is_up:
+            await asyncio.sleep(UP_SECONDS)
+        try:
+            for server in self._servers.values():
+                server.listen()
+        except OSError as error:  # another program has bound and opened it since
+            self._failure = error
+            self._stopped.set()
+            return
+        self._is_listening = True
+        say(", ".join(map(self._where, self._servers)))
 
     def _where(self, port: int) -> str:
         host = self._config.api.host

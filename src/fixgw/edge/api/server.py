@@ -29,6 +29,7 @@ KEEP_ALIVE_SECONDS = 60  # between two requests on one connection
 TLS_CLOSE_SECONDS = 5.0
 FULL_SECONDS = 0.1  # without descriptors: then accepting is tried again
 FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+NO_TEXT = "Invalid UTF-8 sequence received from client."  # as uvicorn says it, with a traceback
 HEADERS = [
     ("x-content-type-options", "nosniff"),
     ("cache-control", "no-store"),
@@ -158,7 +159,9 @@ class LogHandler(logging.Handler):
     """Writes what uvicorn says to our log: its errors, which are ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one."""
+        """Write one; that a client's text is none is not our mistake, and it is told so by 1007."""
+        if record.getMessage() == NO_TEXT:
+            return
         log.error("our mistake", why=record.getMessage(), exc_info=record.exc_info)
 
 

@@ -6,14 +6,16 @@ from pathlib import Path
 from fixgw.config import Config
 from fixgw.config_tables import OmsTable
 from fixgw.core.directory import Directory
+from fixgw.edge.venues.alphapoint.adapter import AlphaPoint
 from fixgw.edge.venues.coinapi_ems.adapter import CoinapiEms
 from fixgw.edge.venues.contract import Adapter, Tell
+from fixgw.edge.venues.openalgo.adapter import OpenAlgo
 from fixgw.edge.venues.place import Place
 from fixgw.secret_text import secret_text
 
 Make = Callable[[Place, Tell], Adapter]
 
-ADAPTERS: dict[str, Make] = {"coinapi_ems": CoinapiEms}
+ADAPTERS: dict[str, Make] = {"alphapoint": AlphaPoint, "coinapi_ems": CoinapiEms, "openalgo": OpenAlgo}
 
 
 def place_of(config: Config, directory: Directory, oms: OmsTable) -> Place:

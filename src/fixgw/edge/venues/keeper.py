@@ -337,7 +337,10 @@ class Keeper:
             order = self._open[order_id]
             if order_id in there or order.venue_order_id in there or not _is_within(order, selector):
                 continue
-            said_of = await self._asked(Urgency.LOOK, partial(self._adapter.find, order))
+            try:
+                said_of = await self._asked(Urgency.LOOK, partial(self._adapter.find, order))
+            except UnknownOutcomeError:  # this one cannot be said; the others are looked at all the same
+                continue
             if said_of is not None:
                 self._stands(said_of)
 

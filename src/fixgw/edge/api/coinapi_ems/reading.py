@@ -18,6 +18,7 @@ Body = Mapping[str, object]
 
 _CLIENT_ORDER_ID = re.compile(r"[\x21-\x7e]{1,64}")  # it has to stand in a FIX report, too
 _ORDER_ID = re.compile(r"[0-9]{1,18}")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which JSON can escape and nothing can encode
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 _ORDER_TYPES = {"LIMIT": OrdType.LIMIT}
 _TIMES_IN_FORCE = {"GOOD_TILL_CANCEL": TimeInForce.GOOD_TILL_CANCEL}
@@ -188,7 +189,7 @@ def _exchange(body: Body, exchanges: Exchanges, keys: frozenset[str]) -> Exchang
 
 def _text_or_none(body: Body, key: str) -> str | None:
     value = body.get(key)
-    if value is None or isinstance(value, str):
+    if value is None or (isinstance(value, str) and not _SURROGATE.search(value)):
         return value
     raise _FieldError(f"{key} is not a text")
 

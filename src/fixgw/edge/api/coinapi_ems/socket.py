@@ -247,13 +247,7 @@ class Stream:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return
-            text = message.get("text")
-            if text is None:
-                binary = invalid("this is a binary frame: send text", reason=RejectReason.JSON_ERROR)
-                request = _Request("", None, binary)
-            else:
-                request = self._take(text)
-            await self._requests.put(request)
+            await self._requests.put(self._take(message["text"]))
 
     def _take(self, text: str) -> _Request:
         try:

@@ -1,0 +1,293 @@
+"""One WebSocket: frames in, replies in the order asked, and events between them where they happened."""
+
+import asyncio
+from collections import deque
+
+import structlog
+from fastapi import WebSocket
+
+from fixgw.core.errors import Refusal, failed, invalid
+from fixgw.edge.api.alphapoint import login
+from fixgw.edge.api.alphapoint.asking import Ask, Caller, oms_id_of
+from fixgw.edge.api.alphapoint.events import Listener, Listeners, Subscription
+from fixgw.edge.api.alphapoint.frames import BadFrame, Frame, FrameType, parse, write
+from fixgw.edge.api.alphapoint.keys import read
+from fixgw.edge.api.alphapoint.models import Login, OfAccount
+from fixgw.edge.api.alphapoint.reference import may_see_account
+from fixgw.edge.api.alphapoint.table import CALLS, Call, Kind, away, begin, our_mistake, run
+from fixgw.edge.api.alphapoint.views import OK, Event, events_of, standard
+from fixgw.edge.api.context import Context
+from fixgw.edge.api.identity import Identity
+from fixgw.edge.api.outbound import TRY_AGAIN_LATER, Outbound
+from fixgw.edge.engine_link import EngineAwayError
+from fixgw.engine.turn import Answered, Happened
+
+log = structlog.get_logger("fixgw.api")
+
+LOGIN_SECONDS = 30.0  # a WebSocket on which nobody has logged in by then is closed
+WAITING_MAX = 1_000  # replies of one WebSocket that wait for the engine; no more requests are read until then
+LOGIN_ENDED = 1008  # close code of RFC 6455: policy violation
+RESTARTED = 1012  # close code: the service restarts; the client subscribes and reads anew
+
+Answer = asyncio.Future[Answered]
+
+
+class _Waiting:
+    """A reply that is not on its way yet, and what is sent right after it (`then`)."""
+
+    def __init__(self, answer: Answer, call: Call, frame: Frame, ask: Ask, user_id: int) -> None:
+        self.answer = answer
+        self.call = call
+        self.frame = frame
+        self.ask = ask
+        self.user_id = user_id
+        self.then: list[str] = []
+
+    def reply(self) -> tuple[str, Event | None]:
+        """The reply, whose answer is there, and the event besides."""
+        event = None
+        try:
+            body, event = self.ask.reply(self.answer.result())
+        except EngineAwayError as error:
+            body = away(self.call, error)
+        except Exception:
+            log.exception("our mistake", call=self.call.name)
+            body = our_mistake(self.call)
+        return write(FrameType.REPLY, self.frame.number, self.frame.function, body), event
+
+
+class Socket(Listener):
+    """One client, from the accepted connection to its end."""
+
+    def __init__(self, context: Context, websocket: WebSocket, listeners: Listeners) -> None:
+        self._context = context
+        self._websocket = websocket
+        self._listeners = listeners
+        self._outbound = Outbound(websocket, context.settings.backlog_bytes_max)
+        self._waiting: deque[_Waiting] = deque()
+        self._held = self._held_bytes = 0
+        self._room = asyncio.Event()
+        self._login: login.LoggedIn | None = None
+        self._subscriptions: dict[int, Subscription] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Serve it until it ends."""
+        await self._websocket.accept()
+        writer = asyncio.ensure_future(self._outbound.run())
+        self._await_login()
+        try:
+            while not self._outbound.is_cut_off:
+                message = await self._websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                await self._take(message["text"])
+                while self._held >= WAITING_MAX and not self._outbound.is_cut_off:
+                    self._room.clear()
+                    await self._room.wait()
+        finally:
+            self._log_out()
+            self._set_timer(None)
+            if self._outbound.is_cut_off:
+                await writer  # which closes the connection
+            writer.cancel()
+
+    async def _take(self, text: str) -> None:
+        """Begin what a frame asks for; only logins and subscriptions are waited for."""
+        frame = parse(text)
+        if isinstance(frame, BadFrame):
+            self._say(FrameType.ERROR, frame, standard(frame.refusal))
+            return
+        caller = Caller(self._context, self._identity())
+        call = begin(frame.function, caller)
+        if not isinstance(call, Call):
+            is_known = frame.function in CALLS
+            self._say(FrameType.REPLY if is_known else FrameType.ERROR, frame, call)
+            return
+        try:
+            if call.run is None:
+                await self._own(call, frame, caller)
+                return
+            begun = run(call, caller, frame.payload)
+        except EngineAwayError as error:
+            begun = away(call, error)
+        except Exception:
+            log.exception("our mistake", call=call.name)
+            begun = our_mistake(call)
+        if isinstance(begun, Ask):
+            self._wait_for(call, frame, caller, begun)
+        else:
+            self._say(FrameType.REPLY, frame, begun)
+
+    def _wait_for(self, call: Call, frame: Frame, caller: Caller, ask: Ask) -> None:
+        """Ask the engine; the reply follows when the answer is there."""
+
+        answer = self._context.engine.ask(self._context.door, ask.request)
+        self._waiting.append(_Waiting(answer, call, frame, ask, caller.user_id))
+        self._held += 1
+        answer.add_done_callback(self._flush)
+
+    def _flush(self, _: object = None) -> None:
+        """Send every reply that is known and that no earlier one has to come before."""
+        waiting = self._waiting
+        while waiting and waiting[0].answer.done():
+            first = waiting.popleft()
+            self._held -= 1 + len(first.then)
+            self._held_bytes -= sum(map(len, first.then))
+            reply, event = first.reply()
+            for text in (reply, *first.then):
+                self._outbound.send(text)
+            self._listeners.tell(first.user_id, event)
+        if self._held < WAITING_MAX or self._outbound.is_cut_off:
+            self._room.set()
+
+    def _say(self, frame_type: FrameType, frame: Frame | BadFrame, body: object) -> None:
+        """Reply, after the replies to what was asked before."""
+        self._send_in_order(write(frame_type, frame.number, frame.function, body), self._waiting)
+
+    def _send_in_order(self, text: str, earlier: deque[_Waiting] | list[_Waiting]) -> None:
+        """Send a text after the last of these replies; what is held back for it is bounded, too."""
+        if not earlier:
+            self._outbound.send(text)
+            return
+        earlier[-1].then.append(text)
+        self._held += 1
+        self._held_bytes += len(text)
+        if self._held_bytes > self._context.settings.backlog_bytes_max:
+            self._end(TRY_AGAIN_LATER, "too much waits for this client")
+
+    # events
+
+    def _happened(self, subscription: Subscription, told: Happened) -> None:
+        """Something happened to an order of the account."""
+        if self._identity() is None:
+            self._end(LOGIN_ENDED, "the login has ended")
+            return
+        for event in events_of(told, self._context.reference):
+            self._pass_on(subscription, event)
+
+    def tell(self, event: Event) -> None:
+        """Pass on a reject to the subscription of its account; what is about every account, once."""
+        subscription = self._subscriptions.get(event.account_id)
+        if subscription is None and not event.account_id:
+            subscription = next(iter(self._subscriptions.values()), None)
+        if subscription is not None:
+            self._pass_on(subscription, event)
+
+    def _pass_on(self, subscription: Subscription, event: Event) -> None:
+        """Send an event after the replies to which it is later: those whose answers are there."""
+        if subscription.keeps(event):
+            return
+        text = write(FrameType.EVENT, subscription.number, event.name, event.body)
+        known = [waiting for waiting in self._waiting if waiting.answer.done()] if self._waiting else []
+        self._send_in_order(text, known)
+
+    # logins and subscriptions
+
+    def _identity(self) -> Identity | None:
+        """Who is logged in; asking keeps the login alive."""
+        if self._login is None:
+            return None
+        return self._context.tokens.find(self._login.token)
+
+    async def _own(self, call: Call, frame: Frame, caller: Caller) -> None:
+        """Do what only a connection can: log in and out, subscribe."""
+        if call.kind is Kind.LOGOUT:
+            if self._login is not None:
+                self._context.tokens.revoke(self._login.token)
+            self._log_out()
+            self._await_login()
+            self._say(FrameType.REPLY, frame, OK)
+            return
+        asked = read(call.model, call.name, frame.payload)
+        match asked:
+            case Refusal():
+                self._say(FrameType.REPLY, frame, standard(asked))
+            case Login():
+                await self._log_in(frame, asked)
+            case OfAccount():
+                if call.kind is Kind.SUBSCRIBE:
+                    await self._subscribe(frame, caller, asked)
+                else:
+                    self._end_subscription(asked.AccountId)
+                    self._say(FrameType.REPLY, frame, {"Unsubscribed": True})
+
+    async def _log_in(self, frame: Frame, asked: Login) -> None:
+        client = self._websocket.client
+        outcome = await login.log_in(self._context, asked, "" if client is None else client.host)
+        if isinstance(outcome, login.LoggedIn):
+            self._log_out()
+            self._login = outcome
+            self._listeners.add(outcome.identity.user_id, self)
+            self._keep_alive()
+        self._say(FrameType.REPLY, frame, login.reply(self._context, outcome))
+
+    def _await_login(self) -> None:
+        """Somebody has to log in, in time."""
+        why = f"nobody has logged in within {LOGIN_SECONDS:g} s"
+        self._set_timer(asyncio.get_running_loop().call_later(LOGIN_SECONDS, self._end, LOGIN_ENDED, why))
+
+    def _keep_alive(self) -> None:
+        """A login lives as long as its connection: one that only listens does not use it by itself."""
+        if self._identity() is None:
+            self._end(LOGIN_ENDED, "the login has ended")
+        seconds = self._context.settings.token_seconds / 3
+        self._set_timer(asyncio.get_running_loop().call_later(seconds, self._keep_alive))
+
+    def _set_timer(self, timer: asyncio.TimerHandle | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = timer
+
+    def _end(self, code: int, why: str) -> None:
+        """Close the connection, with a close code of RFC 6455."""
+        self._outbound.cut_off(code, why)
+        self._room.set()
+
+    def _log_out(self) -> None:
+        """Nobody is logged in any more, and nothing is subscribed to."""
+        for account_id in list(self._subscriptions):
+            self._end_subscription(account_id)
+        if self._login is not None:
+            self._listeners.remove(self._login.identity.user_id, self)
+            self._login = None
+
+    async def _subscribe(self, frame: Frame, caller: Caller, asked: OfAccount) -> None:
+        """Ask the engine whether the account may be seen, and listen to it from before the reply on."""
+        oms_id = oms_id_of(self._context, asked.OMSId)
+        known = self._subscriptions.get(asked.AccountId)
+        problem = oms_id if isinstance(oms_id, Refusal) else self._problem(asked, known)
+        if problem is not None:
+            self._say(FrameType.REPLY, frame, standard(problem))
+            return
+        subscription = Subscription(asked.AccountId, frame.number)
+        engine = self._context.engine
+        ask = may_see_account(caller, asked, {"Subscribed": True})
+        answer = await engine.ask(self._context.door, ask.request)
+        body, _ = ask.reply(answer)
+        if answer.refusal is None:
+            subscription.watch = await engine.watch(
+                [asked.AccountId], lambda told: self._happened(subscription, told), self._lost
+            )
+            self._end_subscription(asked.AccountId)
+            self._subscriptions[asked.AccountId] = subscription
+        self._say(FrameType.REPLY, frame, body)
+        for event in subscription.begin():
+            self._pass_on(subscription, event)
+
+    def _problem(self, asked: OfAccount, known: Subscription | None) -> Refusal | None:
+        if not asked.AccountId:
+            return invalid("AccountId is missing, or 0")
+        most = self._context.settings.subscriptions_max
+        if known is None and len(self._subscriptions) >= most:
+            return failed(f"this connection is subscribed to {most} accounts already, which is the most")
+        return None
+
+    def _end_subscription(self, account_id: int) -> None:
+        subscription = self._subscriptions.pop(account_id, None)
+        if subscription is not None and subscription.watch is not None:
+            self._context.engine.unwatch(subscription.watch)
+
+    def _lost(self) -> None:
+        """Events may have been missed."""
+        self._end(RESTARTED, "the gateway starts again; subscribe and read anew")

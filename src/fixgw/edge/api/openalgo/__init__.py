@@ -1,0 +1,1 @@
+"""OpenAlgo's REST API: POST with JSON, the key in the body."""

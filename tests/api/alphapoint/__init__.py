@@ -1,0 +1,1 @@
+"""The AlphaPoint dialect."""
