@@ -33,7 +33,7 @@ class Ems:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.exchanges = Exchanges(context.reference.directory, context.omses)
+        self.exchanges = Exchanges(context.reference.directory, context.omses, context.clock)
         self._instance = str(uuid4())
         self._started = timestamp(context.clock())
 

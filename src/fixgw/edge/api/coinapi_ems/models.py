@@ -35,8 +35,11 @@ class NewOrderRequest(_Request):
     price: Annotated[float, Field(gt=0, lt=10**15, description="At most 12 digits after the point.")]
     side: Literal["BUY", "SELL"]
     order_type: Literal["LIMIT"]
-    time_in_force: Literal["GOOD_TILL_CANCEL"]
-    expire_time: Annotated[None, Field(description="Not supported.")] = None
+    time_in_force: Literal["GOOD_TILL_CANCEL", "GOOD_TILL_TIME_OMS"]
+    expire_time: Annotated[
+        str | None,
+        Field(description="With GOOD_TILL_TIME_OMS: the end of the exchange's day, and no other time."),
+    ] = None
     exec_inst: Annotated[list[str] | None, Field(max_length=0, description="Not supported.")] = None
 
 

@@ -1,10 +1,13 @@
 """What the dialect calls things: an exchange, an account on it, an instrument, a field."""
 
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
 from fixgw.core.directory import Directory, Instrument, InstrumentName, OmsName
+from fixgw.core.state import day_start_before
 from fixgw.edge.api.wording import worded
 
 _ACCOUNT = re.compile(r"[0-9]{1,18}")
@@ -34,6 +37,10 @@ def said(detail: str) -> str:
     return worded(detail, _FIELDS)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Exchange(Struct, frozen=True):
     """An OMS as the dialect names it, and one account on it if one is named."""
 
@@ -59,7 +66,14 @@ class Exchange(Struct, frozen=True):
 class Exchanges:
     """The OMSes that the dialect reaches, and the instruments on them: those of the start."""
 
-    def __init__(self, directory: Directory, oms_ids: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        oms_ids: tuple[int, ...],
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._omses = directory.omses
+        self._clock = clock
         self.all = tuple(Exchange(oms_id, directory.omses[oms_id].name) for oms_id in oms_ids)
         self._by_name = {exchange.name: exchange for exchange in self.all}
         self._names = {exchange.oms_id: exchange.name for exchange in self.all}
@@ -83,6 +97,10 @@ class Exchanges:
         if _ACCOUNT.fullmatch(account) is None or not int(account):
             return f"exchange_id: what follows {name}/ is the number of an account"
         return found.at(int(account))
+
+    def end_of_day(self, exchange: Exchange) -> datetime:
+        """When a Day order that is entered now expires."""
+        return day_start_before(self._clock(), self._omses[exchange.oms_id]) + timedelta(days=1)
 
     def has(self, oms_id: int) -> bool:
         """Whether this OMS is one of them."""

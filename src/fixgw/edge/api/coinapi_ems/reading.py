@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Generic, NamedTuple, TypeVar
 
@@ -21,7 +22,10 @@ _ORDER_ID = re.compile(r"[0-9]{1,18}")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which JSON can escape and nothing can encode
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 _ORDER_TYPES = {"LIMIT": OrdType.LIMIT}
-_TIMES_IN_FORCE = {"GOOD_TILL_CANCEL": TimeInForce.GOOD_TILL_CANCEL}
+_TIMES_IN_FORCE = {
+    "GOOD_TILL_CANCEL": TimeInForce.GOOD_TILL_CANCEL,
+    "GOOD_TILL_TIME_OMS": TimeInForce.DAY,  # with the end of the day as its expire_time, and no other
+}
 
 NEW_ORDER_KEYS = frozenset(
     {
@@ -116,13 +120,30 @@ def read_new_order(body: Body, exchanges: Exchanges, user_id: int) -> Asked[NewO
             price=_quantity(body, "price"),
             account_id=exchange.account_id,
         )
-        if body.get("expire_time") is not None:
-            raise _FieldError("expire_time does not belong to time_in_force GOOD_TILL_CANCEL")
+        _check_expire_time(body, request, exchanges.end_of_day(exchange))
         if body.get("exec_inst") not in (None, []):
             raise _FieldError("exec_inst is not supported: leave it out")
     except _FieldError as error:
         return _problem(error, body)
     return Asked(exchange, request)
+
+
+def _check_expire_time(body: Body, request: NewOrder, end_of_day: datetime) -> None:
+    """A Day order must be given its own end, because orders end at no other time."""
+    expire_time = _text_or_none(body, "expire_time")
+    if request.time_in_force is not TimeInForce.DAY:
+        if expire_time is not None:
+            raise _FieldError("expire_time does not belong to time_in_force GOOD_TILL_CANCEL")
+        return
+    try:
+        given = datetime.fromisoformat(expire_time or "")
+    except ValueError:
+        given = None
+    if given is None or given.tzinfo is None or given != end_of_day:
+        raise _FieldError(
+            f"expire_time is not the end of the exchange's day, {end_of_day:%Y-%m-%dT%H:%M:%S}Z: "
+            "orders can end at no other time"
+        )
 
 
 def read_cancel(body: Body, exchanges: Exchanges, user_id: int) -> Asked[CancelOrder] | Problem:
