@@ -3,10 +3,11 @@
 import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from fixgw.config import load
+from fixgw.config import ConfigError, load
 from fixgw.config_tables import VenueTable
 from fixgw.core.errors import ErrorCode
 from fixgw.core.requests import FillOrder
@@ -17,7 +18,7 @@ from fixgw.edge.venues.coinapi_ems.replies import STATUSES as WORDS
 from fixgw.edge.venues.coinapi_ems.reports import STATUSES
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from tests.api.coinapi_ems.client import Rest
-from tests.gateway import ROOT
+from tests.gateway import ROOT, until
 from tests.venue_cases.bridge import Bridge
 from tests.wire import Client, Message, cancel, fresh, mass, order
 
@@ -42,6 +43,29 @@ def test_the_example_is_a_configuration_that_explains_every_key() -> None:
         use = next(at for at, line in enumerate(lines) if line.startswith((f"[venue.{key}]", f"{key} =")))
         above = next(line for line in reversed(lines[:use]) if " =" not in line)
         assert above.startswith("#"), key
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('oms = "SANDBOX"', 'oms = "SANDBOX/14"', "oms: SANDBOX/14 has an account in it"),
+        ('oms = "SANDBOX"', 'oms = ""', "oms: is missing"),
+        ('api_key = "key1"', 'api_key = ""', "to log in it needs api_key"),
+        ('14 = "14"\n15 = "15"', '14 = "-"\n15 = "-"', "accounts: - is there 2 times"),
+        ("http://127.0.0.1", "http://example.com", "without TLS"),
+    ],
+)
+def test_a_mistake_of_the_venue_is_said_by_name(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """With the key that it is in."""
+    text = EXAMPLE.read_text()
+    assert old in text
+    (tmp_path / "quickfix.cfg").write_text(
+        (ROOT / "config" / "quickfix.cfg").read_text().replace("../spec", str(ROOT / "spec"))
+    )
+    (tmp_path / "gateway.toml").write_text(text.replace(old, new))
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path / "gateway.toml", look_outside=False)
+    assert any(said in problem for problem in refused.value.problems), refused.value.problems
 
 
 def cells(heading: str) -> list[list[str]]:
@@ -181,6 +205,7 @@ def test_a_cancel_that_the_venue_rejects_later_is_rejected(bridge: Bridge, rest:
     bridge.back.say(RefuseCancel(int(there(rest)), "in an auction"))
     client.send("F", *cancel(fresh("x"), cl_ord_id))
     assert client.until(lambda message: message[39] == "6")[-1].type == "8"
+    until(lambda: rest.get("/v1/orders", exchange_id="SANDBOX/14")[1][0]["status"] == "PENDING_CANCEL")
     bridge.back.say(ReleaseCancels())
     told = client.until(lambda message: message.type == "9")
     assert "in an auction" in str(told[-1][58])
@@ -189,9 +214,9 @@ def test_a_cancel_that_the_venue_rejects_later_is_rejected(bridge: Bridge, rest:
 
 def test_what_the_venue_does_not_take_is_rejected_with_the_reason(bridge: Bridge, rest: Rest) -> None:
     """A market order: nothing was sent."""
-    client = ready(bridge)
+    client, before = ready(bridge), rest.open_ids("SANDBOX/14")
     fields = [pair for pair in order(fresh("o")) if pair[0] not in (40, 44)]
     client.send("D", *fields, (40, 1))
     told = client.until(lambda message: message.type == "8" and message[39] == "8")[-1]
     assert "limit orders only" in str(told[58])
-    assert rest.open_ids("SANDBOX/14") == []
+    assert rest.open_ids("SANDBOX/14") == before

@@ -300,8 +300,9 @@ def test_a_venue_that_cannot_be_used_is_away_and_says_why(
     play(at(venue, **settings), script, until_up=False)
 
 
-def test_a_venue_that_stops_is_away_and_comes_back(tmp_path: Path) -> None:
-    """What happened in between is found after that."""
+def test_a_venue_that_stops_is_away_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And can be used again, at once."""
+    monkeypatch.setattr("fixgw.edge.venues.coinapi_ems.connection.PAUSE_SECONDS_MAX", 0.4)
     with Gateway(tmp_path / "data", api=True) as venue:
 
         async def script(scene: Scene) -> None:
