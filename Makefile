@@ -3,21 +3,24 @@
 PYTHON_IN_VENV := .venv/bin/python
 PIP_TOOLS := 7.6.2
 
-.PHONY: help setup demo test coverage lint types clients bench torture soak attacks fuzz dictionary lock clean
+.PHONY: help setup demo demo-bridge test coverage lint types clients bench torture soak attacks fuzz dictionary lock clean bench-api fuzz-api
 
 help:
 	@echo "make setup       create .venv with everything in it (compiles QuickFIX once, a few minutes)"
 	@echo "make demo        show the gateway at work"
+	@echo "make demo-bridge show one FIX client in front of three venues that speak REST and WebSocket"
 	@echo "make test        run the tests"
 	@echo "make coverage    run the tests and show which lines and branches they miss"
 	@echo "make lint        check style and format"
 	@echo "make types       check types"
 	@echo "make clients     have clients that others wrote use the API (fetches them once)"
 	@echo "make bench       measure speed against a bare QuickFIX acceptor"
+	@echo "make bench-api   measure the API's speed against a bare FastAPI app, and FIX beside it"
 	@echo "make torture     kill the gateway 50 times and check that nothing is lost or doubled"
 	@echo "make soak        ten minutes of load with a restart every 20 seconds"
 	@echo "make attacks     attack the FIX port in every way we know, and see who notices"
 	@echo "make fuzz        a million wrong messages"
+	@echo "make fuzz-api    a hundred thousand wrong requests of the API"
 	@echo "make dictionary  write spec/FIX44.xml anew"
 	@echo "make lock        write the requirements locks anew (UPGRADE=--upgrade for newer versions)"
 	@echo "make clean       remove what builds and checks left behind; .venv stays"
@@ -27,6 +30,9 @@ setup:
 
 demo: setup
 	@$(PYTHON_IN_VENV) scripts/demo.py
+
+demo-bridge: setup
+	@$(PYTHON_IN_VENV) scripts/demo_bridge.py
 
 test: setup
 	$(PYTHON_IN_VENV) -m pytest
@@ -47,6 +53,9 @@ clients: setup
 bench: setup
 	@$(PYTHON_IN_VENV) scripts/bench/bench.py
 
+bench-api: setup
+	@$(PYTHON_IN_VENV) scripts/bench/api.py
+
 torture: setup
 	@$(PYTHON_IN_VENV) scripts/torture.py
 
@@ -58,6 +67,9 @@ attacks: setup
 
 fuzz: setup
 	@$(PYTHON_IN_VENV) scripts/fuzz.py
+
+fuzz-api: setup
+	@$(PYTHON_IN_VENV) scripts/fuzz_api.py
 
 dictionary: setup
 	$(PYTHON_IN_VENV) scripts/generate_dictionary.py

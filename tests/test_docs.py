@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from typer.main import get_command
 
 from fixgw import cli, exits
@@ -78,6 +79,8 @@ def shown(default: object) -> str:
             return f"`{default}`".lower()
         case int():
             return f"`{default}`"
+        case SecretStr():
+            return f'`"{default.get_secret_value()}"`'
         case tuple():
             return "`[" + ", ".join(f'"{item}"' for item in default) + "]`"
         case _:
@@ -89,8 +92,9 @@ def test_the_page_on_configuration_has_every_key_with_its_default(table: str) ->
     """Every key of gateway.toml, no other, and the default that it has."""
     heading = f"### `[{table}]`" if table in SINGLE else f"### `[[{table}]]`"
     documented = {
-        row["key"].strip("`"): row["default"]
+        key.strip("`"): row["default"]
         for row in rows(section(read("docs/configuration.md"), heading), "key")
+        for key in row["key"].split(", ")
     }
     fields = TABLES[table].model_fields
     expected = {
@@ -103,12 +107,11 @@ def test_the_page_on_configuration_has_every_key_with_its_default(table: str) ->
 @pytest.mark.parametrize(("table", "key"), KEYS)
 def test_the_reference_configuration_explains_every_key(table: str, key: str) -> None:
     """A comment stands above the first use of a key, with nothing but other keys and its table between."""
-    lines = read("config/gateway.toml").splitlines()
+    lines = read(f"config/{'bridge-alphapoint' if table == 'venue' else 'gateway'}.toml").splitlines()
     heading = f"[{table}]" if table in SINGLE else f"[[{table}]]"
     start = lines.index(heading)
-    use = next(
-        (number for number, line in enumerate(lines[start:], start) if line.startswith(f"{key} =")), None
-    )
+    uses = (f"{key} =", f"[{table}.{key}]")
+    use = next((number for number, line in enumerate(lines[start:], start) if line.startswith(uses)), None)
     assert use is not None, f"{heading} {key} is not in the reference configuration"
     above = next(
         line for line in reversed(lines[:use]) if not re.match(rf"[a-z_]+ =|{re.escape(heading)}", line)

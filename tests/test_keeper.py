@@ -521,3 +521,21 @@ def test_one_order_that_nobody_can_say_anything_of_does_not_stop_a_mass_cancel()
 
     play(scene, script)
     assert scene.said == [stands(2, CANCELED), ScopeRead(1, 7)]
+
+
+def test_nothing_is_learned_before_it_is_known_what_is_ours() -> None:
+    """An order of ours whose id on the venue is not known yet must not become a second one."""
+    scene = Scene(poll_seconds=1)
+    there = replace(stands(0), venue_order_id="there")
+
+    async def script() -> None:
+        scene.venue.tell(there)
+        assert scene.said == []
+        scene.venue.orders[0] = there
+        scene.resting(1)
+        scene.venue.tell(there)
+        assert scene.said == [there]
+        scene.said.clear()
+        await scene.until(lambda: there in scene.said)
+
+    play(scene, script)

@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,8 +90,10 @@ def bare(orders: int) -> Iterator[Server]:
     command = [sys.executable, str(ROOT / "scripts" / "bench" / "bare_api.py")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline() if process.stdout is not None else ""
-        yield Server(int(line.split()[1]), "x", list(range(orders)), None)
-        process.terminate()
+        try:
+            yield Server(int(line.split()[1]), "x", list(range(orders)), None)
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -148,7 +151,7 @@ class Figures(NamedTuple):
     trips: list[float]
 
 
-def over_websocket(server: Server, function: str, window: int, count: int) -> tuple[float, float]:
+def over_websocket(function: str, window: int, server: Server, count: int) -> tuple[float, float]:
     """Requests per second, and the median round trip in microseconds."""
     with server.websocket() as websocket:
         api_client.throughput(websocket, server.frames(function, count // 10), window=window, mark=DONE)
@@ -158,7 +161,7 @@ def over_websocket(server: Server, function: str, window: int, count: int) -> tu
         return rate, statistics.median(single) * 1e6
 
 
-def over_http(server: Server, function: str, count: int) -> tuple[float, float]:
+def over_http(function: str, server: Server, count: int) -> tuple[float, float]:
     """The same over HTTP, on several connections."""
     with ExitStack() as stack:
         connections = [stack.enter_context(Http(server.port)) for _ in range(CONNECTIONS)]
@@ -168,23 +171,16 @@ def over_http(server: Server, function: str, count: int) -> tuple[float, float]:
         return rate, statistics.median(single) * 1e6
 
 
-KINDS: dict[str, Callable[[Server, int], tuple[float, float]]] = {
-    **{
-        f"{function}, WebSocket, {window} under way": (
-            lambda server, count, function=function, window=window: over_websocket(  # type: ignore[misc]
-                server, function, window, count
-            )
-        )
-        for function in ("CancelOrder", "CancelAllOrders")
+def _kinds(function: str) -> dict[str, Callable[[Server, int], tuple[float, float]]]:
+    """What is measured of a function, by its name in the table."""
+    found: dict[str, Callable[[Server, int], tuple[float, float]]] = {
+        f"{function}, WebSocket, {window} under way": partial(over_websocket, function, window)
         for window in WINDOWS
-    },
-    **{
-        f"{function}, HTTP, {CONNECTIONS} connections": (
-            lambda server, count, function=function: over_http(server, function, count)  # type: ignore[misc]
-        )
-        for function in ("CancelOrder", "CancelAllOrders")
-    },
-}
+    }
+    return {**found, f"{function}, HTTP, {CONNECTIONS} connections": partial(over_http, function)}
+
+
+KINDS = {**_kinds("CancelOrder"), **_kinds("CancelAllOrders")}  # in this order: the second leaves no orders
 
 
 def requests(rounds: int, count: int) -> None:
@@ -262,10 +258,12 @@ def load_of(server: Server) -> Iterator[list[float]]:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdout.readline()
-        yield found
-        if process.poll() is not None:
-            raise RuntimeError("the load was over before the measurement was")
-        process.stdin.close()
+        try:
+            yield found
+            if process.poll() is not None:
+                raise RuntimeError("the load was over before the measurement was")
+        finally:
+            process.stdin.close()
         found.append(float(process.stdout.readline()))
 
 
@@ -279,7 +277,6 @@ def load(port: int, first: int) -> None:
             websocket, frames, window=max(WINDOWS), mark=DONE, is_over=lambda: _ended(sys.stdin.fileno())
         )
     print(done.per_second, flush=True)
-    sys.stdin.read()
 
 
 def _ended(descriptor: int) -> bool:

@@ -10,6 +10,7 @@ import json
 import uvicorn
 from fastapi import FastAPI, Response, WebSocket, WebSocketDisconnect
 
+from fixgw.edge.api.server import HEADERS
 from fixgw.edge.process import bound
 
 STANDARD_REPLY = '{"result":true,"errormsg":null,"errorcode":0,"detail":null}'
@@ -41,7 +42,20 @@ async def serve() -> None:
     listener = bound("127.0.0.1", 0)
     listener.listen()
     print(f"ready {listener.getsockname()[1]}", flush=True)
-    await uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).serve([listener])
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        headers=HEADERS,
+    )
+    await uvicorn.Server(config).serve([listener])
 
 
 if __name__ == "__main__":

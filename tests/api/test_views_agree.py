@@ -54,7 +54,7 @@ WHICH = st.integers(0, 20)
 ENTER = st.tuples(st.just("enter"), WHO, st.sampled_from(DOORS), NEW)
 STEP = st.one_of(
     ENTER,
-    st.tuples(st.just("cancel"), WHO, st.sampled_from(DOORS), WHICH),
+    st.tuples(st.sampled_from(["cancel", "cancel_held"]), WHO | st.none(), st.sampled_from(DOORS), WHICH),
     st.tuples(
         st.just("cancel_all"),
         WHO,
@@ -119,10 +119,16 @@ class World:
     def _at(self, which: int) -> Seen | None:
         return self.known[sorted(self.known)[which % len(self.known)]] if self.known else None
 
-    def _cancel(self, user: str, door: str, which: int) -> None:
+    def _cancel(self, user: str | None, door: str, which: int) -> None:
+        """By this user, or by the order's own."""
         if (seen := self._at(which)) is not None:
+            user = user or self.owners[seen.order_id]
             self.doors[user][door].cancel(seen)
             self._settle(user, door)
+
+    def _cancel_held(self, user: str | None, door: str, which: int) -> None:
+        self._hold()
+        self._cancel(user, door, which)
 
     def _cancel_all(self, user: str, door: str, account: int | None, instrument: int | None) -> None:
         self.doors[user][door].cancel_all(account, instrument)

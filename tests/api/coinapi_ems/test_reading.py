@@ -101,7 +101,15 @@ def test_the_documented_new_order_is_read() -> None:
         ({"side": "buy"}, "side is buy, not BUY or SELL"),
         ({"order_type": "MARKET"}, "order_type is MARKET, not LIMIT"),
         ({"order_type": None}, "order_type is missing"),
-        ({"time_in_force": "FILL_OR_KILL"}, "time_in_force is FILL_OR_KILL, not GOOD_TILL_CANCEL"),
+        (
+            {"time_in_force": "FILL_OR_KILL"},
+            "time_in_force is FILL_OR_KILL, not GOOD_TILL_CANCEL or GOOD_TILL_TIME_OMS",
+        ),
+        ({"time_in_force": "GOOD_TILL_TIME_OMS"}, "expire_time must be the end of the day"),
+        (
+            {"time_in_force": "GOOD_TILL_TIME_OMS", "expire_time": "2000-01-01T00:00:00Z"},
+            "expire_time must be the end of the day",
+        ),
         ({"expire_time": "2030-01-01"}, "expire_time does not belong to time_in_force GOOD_TILL_CANCEL"),
         ({"exec_inst": ["MAKER_OR_CANCEL"]}, "exec_inst is not supported"),
         ({"amount": 1}, "amount is not a key of this request; there are amount_order, client_order_id"),
@@ -123,7 +131,7 @@ def test_an_order_that_ends_with_its_day_is_a_day_order(ends: str) -> None:
     assert asked.request.time_in_force is TimeInForce.DAY
     for wrong in (None, "2026-03-07T00:00:00Z", "2026-03-06T00:00:00", "today", ""):
         refused = read_new_order(body(time_in_force="GOOD_TILL_TIME_OMS", expire_time=wrong), exchanges, 37)
-        assert "the end of the exchange's day, 2026-03-06T00:00:00Z" in problem(refused)
+        assert "expire_time must be the end of the day, 2026-03-06T00:00:00Z" in problem(refused)
 
 
 def test_what_is_empty_may_be_sent() -> None:

@@ -241,7 +241,7 @@ def test_a_day_order_is_sent_with_its_end(venue: Gateway) -> None:
         client.send("H", (11, "status"), (37, made.venue_order_id), (55, "BTC-USD"), (54, 1))
         assert client.until(lambda message: message.type == "8")[-1][59] == "0"
         await scene.adapter.cancel(made)
-        with pytest.raises(VenueRefusedError, match="the end of the exchange's day"):
+        with pytest.raises(VenueRefusedError, match="the end of the day"):
             await scene.adapter.place(new(time_in_force=TimeInForce.DAY, entered_at=LONG_AGO))
 
     play(at(venue), script)

@@ -76,7 +76,7 @@ class Keeper:
         self._slots = Slots(settings.requests_at_once, settings.requests_per_second)
         self._open: dict[int, Order] = {}
         self._awaited: dict[int, Awaited] = {}
-        self._believed: set[int] = set()
+        self._is_believed = False  # whether the engine has said which orders are its own
         self._tasks: set[asyncio.Task[None]] = set()
         self._seconds = 0.0
         self._mistake = ""
@@ -156,6 +156,8 @@ class Keeper:
 
     def _stands(self, said: VenueOrder) -> None:
         """Say how an order stands, and see whether that is what was awaited."""
+        if not said.order_id and not self._is_believed:
+            return  # it may be one of those that the engine is about to say: it is read again
         if said.status is VenueStatus.PENDING:
             return
         self._say(said)
@@ -392,6 +394,7 @@ class Keeper:
             elif order.status is OrdStatus.PENDING_CANCEL:
                 self._await(order, is_cancel=True)
                 self._start(self._take_up(order.order_id))
+        self._is_believed = self._is_believed or ask.last
 
     async def _take_up(self, order_id: int) -> None:
         """A cancel that may have been sent or not: see, and send it when the order is still open."""

@@ -37,8 +37,7 @@ class NewOrderRequest(_Request):
     order_type: Literal["LIMIT"]
     time_in_force: Literal["GOOD_TILL_CANCEL", "GOOD_TILL_TIME_OMS"]
     expire_time: Annotated[
-        str | None,
-        Field(description="With GOOD_TILL_TIME_OMS: the end of the exchange's day, and no other time."),
+        str | None, Field(description="With GOOD_TILL_TIME_OMS: the end of the day, and no other time.")
     ] = None
     exec_inst: Annotated[list[str] | None, Field(max_length=0, description="Not supported.")] = None
 

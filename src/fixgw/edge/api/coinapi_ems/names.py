@@ -37,10 +37,6 @@ def said(detail: str) -> str:
     return worded(detail, _FIELDS)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Exchange(Struct, frozen=True):
     """An OMS as the dialect names it, and one account on it if one is named."""
 
@@ -64,16 +60,19 @@ class Exchange(Struct, frozen=True):
 
 
 class Exchanges:
-    """The OMSes that the dialect reaches, and the instruments on them: those of the start."""
+    """The OMSes that the dialect reaches, and the instruments on them: those of the start.
+
+    `clock` gives the time (aware UTC).
+    """
 
     def __init__(
         self,
         directory: Directory,
         oms_ids: tuple[int, ...],
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._omses = directory.omses
         self._clock = clock
+        self._omses = directory.omses
         self.all = tuple(Exchange(oms_id, directory.omses[oms_id].name) for oms_id in oms_ids)
         self._by_name = {exchange.name: exchange for exchange in self.all}
         self._names = {exchange.oms_id: exchange.name for exchange in self.all}
@@ -84,6 +83,10 @@ class Exchanges:
                 symbol_id = _symbol_id(self._names[instrument.oms_id], instrument)
                 self._symbol_ids[instrument.instrument_id] = symbol_id
                 self._by_symbol_id.setdefault((instrument.oms_id, symbol_id), []).append(instrument.symbol)
+
+    def next_day_end(self, oms_id: int) -> datetime:
+        """When the Day orders of an OMS expire that are entered now (aware UTC)."""
+        return day_start_before(self._clock(), self._omses[oms_id]) + timedelta(days=1)
 
     def read(self, exchange_id: str) -> Exchange | str:
         """The exchange that is named; a text says why it is none."""
@@ -97,10 +100,6 @@ class Exchanges:
         if _ACCOUNT.fullmatch(account) is None or not int(account):
             return f"exchange_id: what follows {name}/ is the number of an account"
         return found.at(int(account))
-
-    def end_of_day(self, exchange: Exchange) -> datetime:
-        """When a Day order that is entered now expires."""
-        return day_start_before(self._clock(), self._omses[exchange.oms_id]) + timedelta(days=1)
 
     def has(self, oms_id: int) -> bool:
         """Whether this OMS is one of them."""

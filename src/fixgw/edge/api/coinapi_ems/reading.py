@@ -24,7 +24,7 @@ _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 _ORDER_TYPES = {"LIMIT": OrdType.LIMIT}
 _TIMES_IN_FORCE = {
     "GOOD_TILL_CANCEL": TimeInForce.GOOD_TILL_CANCEL,
-    "GOOD_TILL_TIME_OMS": TimeInForce.DAY,  # with the end of the day as its expire_time, and no other
+    "GOOD_TILL_TIME_OMS": TimeInForce.DAY,  # at the end of the day, and at no other time
 }
 
 NEW_ORDER_KEYS = frozenset(
@@ -120,7 +120,7 @@ def read_new_order(body: Body, exchanges: Exchanges, user_id: int) -> Asked[NewO
             price=_quantity(body, "price"),
             account_id=exchange.account_id,
         )
-        _check_expire_time(body, request, exchanges.end_of_day(exchange))
+        _check_expire_time(body, request.time_in_force, exchanges.next_day_end(exchange.oms_id))
         if body.get("exec_inst") not in (None, []):
             raise _FieldError("exec_inst is not supported: leave it out")
     except _FieldError as error:
@@ -128,22 +128,19 @@ def read_new_order(body: Body, exchanges: Exchanges, user_id: int) -> Asked[NewO
     return Asked(exchange, request)
 
 
-def _check_expire_time(body: Body, request: NewOrder, end_of_day: datetime) -> None:
-    """A Day order must be given its own end, because orders end at no other time."""
-    expire_time = _text_or_none(body, "expire_time")
-    if request.time_in_force is not TimeInForce.DAY:
-        if expire_time is not None:
+def _check_expire_time(body: Body, time_in_force: TimeInForce | None, day_end: datetime) -> None:
+    """An order that ends by itself ends with the day: whoever wants another time must not get this one."""
+    said = body.get("expire_time")
+    if time_in_force is not TimeInForce.DAY:
+        if said is not None:
             raise _FieldError("expire_time does not belong to time_in_force GOOD_TILL_CANCEL")
         return
     try:
-        given = datetime.fromisoformat(expire_time or "")
+        ends = None if not isinstance(said, str) else datetime.fromisoformat(said)
     except ValueError:
-        given = None
-    if given is None or given.tzinfo is None or given != end_of_day:
-        raise _FieldError(
-            f"expire_time is not the end of the exchange's day, {end_of_day:%Y-%m-%dT%H:%M:%S}Z: "
-            "orders can end at no other time"
-        )
+        ends = None
+    if ends is None or ends.tzinfo is None or ends != day_end:
+        raise _FieldError(f"expire_time must be the end of the day, {day_end:%Y-%m-%dT%H:%M:%S}Z")
 
 
 def read_cancel(body: Body, exchanges: Exchanges, user_id: int) -> Asked[CancelOrder] | Problem:
