@@ -71,6 +71,8 @@ def _check_names(
             yield f"{where} instruments: {symbol} has no exchange: write EXCHANGE:{name}, or give oms"
     if venue.kind != "openalgo" and not venue.oms:
         yield f"{where} oms: is missing: the venue's own name or number of the OMS or exchange"
+    if venue.kind == "coinapi_ems" and "/" in venue.oms:
+        yield f"{where} oms: {venue.oms} has an account in it: what follows the / belongs in accounts"
     if venue.kind == "alphapoint":
         yield from _check_numbers(where, venue)
 

@@ -1,6 +1,7 @@
 """What a client wrote becomes a request, or a problem that says what is wrong with which field."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -117,6 +118,20 @@ def test_the_documented_new_order_is_read() -> None:
 )
 def test_a_wrong_field_of_a_new_order_is_named(changes: dict[str, Any], why: str) -> None:
     assert why in problem(read_new_order(body(**changes), EXCHANGES, 37))
+
+
+@pytest.mark.parametrize(
+    "ends", ["2026-03-06T00:00:00Z", "2026-03-06T00:00:00.0000000Z", "2026-03-06T01:00+01:00"]
+)
+def test_an_order_that_ends_with_its_day_is_a_day_order(ends: str) -> None:
+    """GOOD_TILL_TIME_OMS as reports show it; orders end at no other time, nor without one."""
+    exchanges = Exchanges(directory(), (1,), lambda: datetime(2026, 3, 5, 12, tzinfo=UTC))
+    asked = read_new_order(body(time_in_force="GOOD_TILL_TIME_OMS", expire_time=ends), exchanges, 37)
+    assert isinstance(asked, Asked)
+    assert asked.request.time_in_force is TimeInForce.DAY
+    for wrong in (None, "2026-03-07T00:00:00Z", "2026-03-06T00:00:00", "today", ""):
+        refused = read_new_order(body(time_in_force="GOOD_TILL_TIME_OMS", expire_time=wrong), exchanges, 37)
+        assert "expire_time must be the end of the day, 2026-03-06T00:00:00Z" in problem(refused)
 
 
 def test_what_is_empty_may_be_sent() -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from tests.venues.coinapi_ems.rig import Scene, beside, place
 
@@ -52,7 +54,8 @@ def reject(reason: str, **fields: object) -> Json:
 class Venue:
     """Answers each path of REST (with a method before it, or without) with what stands in `replies`.
 
-    `asked` has the method, the path and the body of each request. It beats as long as `beats`.
+    It beats as long as `beats`, and sends a WebSocket to `redirect` if that is given. `asked` has the method,
+    the path and the body of each request.
     """
 
     def __init__(self) -> None:
@@ -61,12 +64,13 @@ class Venue:
         self.beats = True
         self.sockets: list[ServerConnection] = []
         self.connections = 0
+        self.redirect = ""
 
     async def run(self, script: Callable[["Venue", str, str], Awaitable[None]]) -> None:
         """Serve as long as the script runs, which is given the addresses."""
         rest = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         stream: Server
-        async with rest, serve(self._stream, "127.0.0.1", 0) as stream:
+        async with rest, serve(self._stream, "127.0.0.1", 0, process_request=self._handshake) as stream:
             ports = [server.sockets[0].getsockname()[1] for server in (rest, stream)]
             await script(self, f"http://127.0.0.1:{ports[0]}", f"ws://127.0.0.1:{ports[1]}/v1/")
 
@@ -91,6 +95,13 @@ class Venue:
             return
         finally:
             writer.close()
+
+    def _handshake(self, connection: ServerConnection, _: Request) -> Response | None:
+        if not self.redirect:
+            return None
+        response = connection.respond(HTTPStatus.TEMPORARY_REDIRECT, "")
+        response.headers["Location"] = self.redirect
+        return response
 
     async def _stream(self, socket: ServerConnection) -> None:
         self.connections += 1

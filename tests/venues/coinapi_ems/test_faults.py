@@ -440,6 +440,28 @@ def test_the_pauses_between_two_tries_grow(monkeypatch: pytest.MonkeyPatch) -> N
     played(script)
 
 
+def test_a_redirect_is_not_followed() -> None:
+    """Neither over HTTP nor to another WebSocket: the key would go along."""
+    asked: list[str] = []
+
+    async def script(scene: Scene, venue: Venue) -> None:
+        async def elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append((await reader.readline()).decode())
+            writer.close()
+
+        async with await asyncio.start_server(elsewhere, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            venue.redirect = f"ws://127.0.0.1:{port}/v1/"
+            venue.replies["/v1/orders"] = http(307, b"", f"Location: http://127.0.0.1:{port}/")
+            with pytest.raises(VenueAwayError, match="307"):
+                await scene.adapter.open_orders(None)
+            await venue.sockets[0].close()
+            await scene.until(lambda: "HTTP 307" in scene.adapter.why_away)
+
+    played(script)
+    assert asked == []
+
+
 def test_no_key_is_written_anywhere(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

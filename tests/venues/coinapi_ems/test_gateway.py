@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel
 from tests.gateway import Gateway
 from tests.venues.coinapi_ems.rig import CANCELED, FILLED, OPEN, Scene, learned, new, place, play
 from tests.wire import fresh, order
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -229,12 +232,17 @@ def test_what_the_dialect_has_no_words_for_is_not_sent(venue: Gateway) -> None:
     play(at(venue), script)
 
 
-def test_a_day_order_is_sent_with_its_end_and_a_venue_that_has_none_refuses_it(venue: Gateway) -> None:
-    """It is never sent as one that lives longer."""
+def test_a_day_order_is_sent_with_its_end(venue: Gateway) -> None:
+    """It is never sent as one that lives longer, and is a Day order there, too."""
 
     async def script(scene: Scene) -> None:
-        with pytest.raises(VenueRefusedError, match="GOOD_TILL_CANCEL"):
-            await scene.adapter.place(new(time_in_force=TimeInForce.DAY))
+        made = await scene.enter(time_in_force=TimeInForce.DAY)
+        client = venue.ready("OPERATOR1")
+        client.send("H", (11, "status"), (37, made.venue_order_id), (55, "BTC-USD"), (54, 1))
+        assert client.until(lambda message: message.type == "8")[-1][59] == "0"
+        await scene.adapter.cancel(made)
+        with pytest.raises(VenueRefusedError, match="the end of the day"):
+            await scene.adapter.place(new(time_in_force=TimeInForce.DAY, entered_at=LONG_AGO))
 
     play(at(venue), script)
 
@@ -292,8 +300,9 @@ def test_a_venue_that_cannot_be_used_is_away_and_says_why(
     play(at(venue, **settings), script, until_up=False)
 
 
-def test_a_venue_that_stops_is_away_and_comes_back(tmp_path: Path) -> None:
-    """What happened in between is found after that."""
+def test_a_venue_that_stops_is_away_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And can be used again, at once."""
+    monkeypatch.setattr("fixgw.edge.venues.coinapi_ems.connection.PAUSE_SECONDS_MAX", 0.4)
     with Gateway(tmp_path / "data", api=True) as venue:
 
         async def script(scene: Scene) -> None:

@@ -141,7 +141,7 @@ class CoinapiEms:
     async def place(self, order: Order) -> VenueOrder:
         """Enter `order`, once; how it stands."""
         report = await self._changed("/v1/orders", self._names.new_order(order), order)
-        return self._learn(order, report)
+        return report.stands(self._oms_id, order.order_id, VenueStatus.PENDING)
 
     async def cancel(self, order: Order) -> VenueOrder | None:
         """Ask for the cancel of one order. How it stands where it has ended.
@@ -154,7 +154,7 @@ class CoinapiEms:
         if report.status in ("NEW", "PARTIALLY_FILLED") and report.error_message:
             raise VenueRefusedError(report.error_message)
         if report.venue_status in (VenueStatus.FILLED, VenueStatus.CANCELED):
-            return self._learn(order, report)
+            return report.stands(self._oms_id, order.order_id, VenueStatus.PENDING)
         return None  # REJECTED, too: the order or its cancel?
 
     async def cancel_all(self, selector: CancelSelector) -> None:
@@ -214,6 +214,7 @@ class CoinapiEms:
             raise UnknownOutcomeError("the venue's answer is about another order")
         if report.venue_status is None:
             raise UnknownOutcomeError(f"the venue's answer has an unknown status, {report.status}")
+        self._known.learn(order, report)
         return report
 
     async def _listed(self, account_id: int) -> list[Report]:
@@ -249,7 +250,6 @@ class CoinapiEms:
             raise LostError(str(busy)) from None
         except (VenueAwayError, VenueRefusedError) as error:
             raise LostError(str(error)) from None
-        self._pending.clear()
 
     # hearing
 

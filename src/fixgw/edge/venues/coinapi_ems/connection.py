@@ -25,6 +25,14 @@ _quiet = logging.getLogger("fixgw.venues.websocket")
 _quiet.setLevel(logging.WARNING)  # below, the library logs the headers of its handshake, and so the key
 
 
+class _Connect(connect):
+    """Goes where it is told and nowhere else: the library would take the key along to another address."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """A redirect is an error."""
+        return exc
+
+
 class LostError(Exception):
     """The connection is of no use any more; the text says why."""
 
@@ -86,7 +94,7 @@ class Connection:
     async def _once(self) -> None:
         """Connect, and listen until the connection is lost."""
         context = ssl.create_default_context() if self._url.startswith("wss:") else None
-        async with connect(
+        async with _Connect(
             self._url,
             additional_headers=self._headers,
             open_timeout=self._seconds,
