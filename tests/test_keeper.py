@@ -360,6 +360,43 @@ def test_a_cancel_without_an_answer_is_unknown_until_it_is_seen(was_done: bool) 
     assert scene.venue.asked.count("cancel 1") == (1 if was_done else 2)
 
 
+def test_a_cancel_that_cannot_be_looked_after_stays_unknown_and_is_no_refusal() -> None:
+    """It is not sent again before it was seen that the order is open, and nothing is made up meanwhile."""
+    scene = Scene()
+    scene.venue.errors["cancel"] = [UnknownOutcomeError("504")]
+    scene.venue.errors["find"] = [UnknownOutcomeError("time-out"), VenueAwayError("no connection")]
+
+    async def script() -> None:
+        scene.resting(1)
+        scene.cancel(1)
+        await scene.until_idle()
+
+    play(scene, script)
+    assert [type(said).__name__ for said in scene.said] == ["Unknown", "VenueOrder", "VenueOrder"]
+    assert scene.said[-1] == stands(1, CANCELED)
+    assert scene.venue.asked == ["cancel 1", "find 1", "find 1", "find 1", "cancel 1"]
+
+
+def test_a_mistake_of_an_adapter_does_not_end_its_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is logged, and the adapter is started again."""
+    monkeypatch.setattr(keeper_module, "HEALTH_SECONDS", 0.01)
+    runs: list[int] = []
+
+    async def run(self: Scripted) -> None:
+        runs.append(1)
+        if len(runs) < 3:
+            raise ValueError("ours")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Scripted, "run", run)
+    scene = Scene()
+
+    async def script() -> None:
+        await scene.until(lambda: len(runs) == 3)
+
+    play(scene, script)
+
+
 def test_a_venue_that_takes_cancels_and_does_nothing_is_given_up_visibly() -> None:
     """After some cancels that it took: the order is still open, and the client is told."""
     scene = Scene()

@@ -98,8 +98,17 @@ class Keeper:
     async def run(self) -> None:
         """Keep the venue until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._adapter.run())
+            group.create_task(self._connect())
             group.create_task(self._read_again())
+
+    async def _connect(self) -> None:
+        """Keep the adapter connected, also after a mistake of its own."""
+        while True:
+            try:
+                await self._adapter.run()
+            except Exception:
+                log.exception("our mistake", venue=self._settings.name)
+            await asyncio.sleep(HEALTH_SECONDS)
 
     def ask(self, ask: VenueAsk) -> None:
         """Do what the engine asks."""
@@ -226,8 +235,11 @@ class Keeper:
         return list(orders)
 
     async def _cancel_one(self, order_id: int) -> None:
-        """Cancel one order until its end is known."""
-        while (awaited := self._awaited.get(order_id)) is not None and awaited.cancels < CANCELS_MAX:
+        """Cancel one order until its end is known. It is sent again only to an order that was seen open."""
+        while (awaited := self._awaited.get(order_id)) is not None:
+            if awaited.cancels == CANCELS_MAX:
+                self._answer(order_id, f"the venue took {CANCELS_MAX} cancels and still has the order open")
+                return
             awaited.cancels += 1
             order = awaited.order
             try:
@@ -245,11 +257,8 @@ class Keeper:
             else:
                 if said is not None:
                     self._stands(said)
-                await self._wait_for_end(order_id)
-            await self._look(order_id)
-        if order_id in self._awaited:
-            why = f"the venue took {CANCELS_MAX} cancels and still has the order open"
-            self._answer(order_id, why)
+            await self._wait_for_end(order_id)
+            await self._look_until_seen(order_id)
 
     async def _away(self, orders: Sequence[Order], why: str) -> bool:
         """The venue is away and nothing was sent: wait for it, or say so. Whether it was waited for."""
@@ -300,14 +309,22 @@ class Keeper:
             self._is_unknown(order_id, str(error))
             return False
         if said is not None:
+            awaited.is_unknown = False
             self._stands(said)
             return True
         lost = asyncio.get_running_loop().time() - awaited.since > LOST_SECONDS
-        if lost and not order.on_venue and not awaited.is_cancel:
+        if lost and not order.on_venue:
             why = "the venue does not have this order"
             self._stands(VenueOrder(self._oms_id, order_id, "", VenueStatus.REJECTED, text=why))
             return True
         return False
+
+    async def _look_until_seen(self, order_id: int) -> None:
+        """Look, less and less often, until it is seen how an order stands."""
+        pause = float(self._settings.confirm_seconds)
+        while not await self._look(order_id):
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LOOK_SECONDS_MAX)
 
     async def _look_until_known(self, order_id: int) -> None:
         """Look again and again, less and less often, until the outcome of an order is known."""
@@ -362,7 +379,7 @@ class Keeper:
     async def _read_again(self) -> None:
         """Read the venue's orders when it comes back, and from time to time."""
         was_up = False
-        read_at = 0.0
+        read_at = pause = 0.0
         loop = asyncio.get_running_loop()
         while True:
             is_up = self._adapter.is_up and not self._mistake
@@ -371,11 +388,14 @@ class Keeper:
                 try:
                     await self._read(None)
                 except (VenueAwayError, VenueRefusedError, UnknownOutcomeError) as error:
+                    pause = min(max(pause * 2, 0.5), LOOK_SECONDS_MAX)
+                    read_at = loop.time() + pause
                     log.warning("venue's orders not read", venue=self._settings.name, why=str(error))
-                    is_up = False
                 except VenueMistakenError as error:
                     self._mistake = str(error)
                     log.error("venue is another one", venue=self._settings.name, why=str(error))
+                else:
+                    pause = 0.0
             was_up = is_up
             await asyncio.sleep(0.1)
 
