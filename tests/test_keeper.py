@@ -382,7 +382,7 @@ def test_a_mistake_of_an_adapter_does_not_end_its_keeper(monkeypatch: pytest.Mon
     monkeypatch.setattr(keeper_module, "HEALTH_SECONDS", 0.01)
     runs: list[int] = []
 
-    async def run(self: Scripted) -> None:
+    async def run(_: Scripted) -> None:
         runs.append(1)
         if len(runs) < 3:
             raise ValueError("ours")
