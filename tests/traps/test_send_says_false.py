@@ -8,7 +8,7 @@ import pytest
 
 from tests.gateway import Gateway
 from tests.traps.bare import LOGON, Bare, accepts, closed, silent
-from tests.wire import order
+from tests.wire import Client, order
 
 SIZE = 64 << 20  # bytes; a store's file that is as long as the limit, and longer than any other file
 
