@@ -119,7 +119,7 @@ class Serving:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
         structlog.reset_defaults()
 
@@ -163,7 +163,8 @@ class Serving:
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        if left:
+            await asyncio.wait(left, timeout=10)
 
     def connect(self) -> socket.socket:
         """A connection, over which bytes can be sent as they are."""
