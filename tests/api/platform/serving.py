@@ -80,18 +80,14 @@ def routes(context: Context) -> APIRouter:
             outbound.send("the last")
         await writer
 
-    @router.websocket("/ws/login")
-    async def login(websocket: WebSocket) -> None:
+    @router.websocket("/ws/long")
+    async def long(websocket: WebSocket) -> None:
         await websocket.accept()
         outbound = Outbound(websocket, context.settings.backlog_bytes_max)
         writer = asyncio.ensure_future(outbound.run())
-        outbound.expect_login()
-        with suppress(WebSocketDisconnect):
-            while True:
-                if await websocket.receive_text() == "login":
-                    outbound.logged_in()
-                outbound.send("taken")
-        outbound.cut_off(1000, "the client has gone")
+        outbound.send("x" * int(websocket.query_params["bytes"]))
+        await asyncio.sleep(0.1)
+        outbound.send("the last")
         await writer
 
     return router

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
 
-from fixgw.edge.api import connections, outbound
+from fixgw.edge.api import connections
 from tests.api.platform.serving import BIG, Serving, received
 from tests.gateway import until
 
@@ -321,28 +321,18 @@ def test_a_burst_beyond_the_backlog_is_cut_off_with_1013(serving: Serving) -> No
         assert (end.code, "waits" in end.reason) == (1013, True)
 
 
+def test_a_single_text_may_be_longer_than_the_backlog(serving: Serving) -> None:
+    """A reply with very many orders is for a client that reads."""
+    with connect(f"ws://127.0.0.1:{serving.port}/here/ws/long?bytes=500000", max_size=None) as websocket:
+        assert len(websocket.recv(10)) == 500_000
+        assert websocket.recv(10) == "the last"
+
+
 def test_a_burst_within_the_backlog_arrives_in_order(serving: Serving) -> None:
     """All of it."""
     with connect(f"ws://127.0.0.1:{serving.port}/here/ws/flood?texts=60") as websocket:
         assert [len(websocket.recv(10)) for _ in range(60)] == [BIG] * 60
         assert websocket.recv(10) == "the last"
-
-
-def test_a_websocket_has_to_log_in_in_time(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    """1008 for one that does not, whatever else it sends; one that does stays."""
-    monkeypatch.setattr(outbound, "LOGIN_SECONDS", 0.4)
-    url = f"ws://127.0.0.1:{serving.port}/here/ws/login"
-    with connect(url) as stranger, connect(url) as known:
-        known.send("login")
-        assert known.recv(10) == "taken"
-        stranger.send("hello")
-        assert stranger.recv(10) == "taken"
-        with pytest.raises(ConnectionClosed) as closed:
-            stranger.recv(10)
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1008
-        known.send("still here")
-        assert known.recv(10) == "taken"
 
 
 # the end
