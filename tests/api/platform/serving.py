@@ -67,6 +67,13 @@ def routes(context: Context) -> APIRouter:
         outbound.cut_off(1000, "the client has gone")
         await writer
 
+    async def until_gone(websocket: WebSocket, outbound: Outbound, writer: asyncio.Future[None]) -> None:
+        with suppress(WebSocketDisconnect):
+            while True:
+                await websocket.receive_text()
+        outbound.cut_off(1000, "the client has gone")
+        await writer
+
     @router.websocket("/ws/flood")
     async def flood(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -78,7 +85,7 @@ def routes(context: Context) -> APIRouter:
                 await asyncio.sleep(0)
         if not outbound.is_cut_off:
             outbound.send("the last")
-        await writer
+        await until_gone(websocket, outbound, writer)
 
     @router.websocket("/ws/long")
     async def long(websocket: WebSocket) -> None:
@@ -88,7 +95,7 @@ def routes(context: Context) -> APIRouter:
         outbound.send("x" * int(websocket.query_params["bytes"]))
         await asyncio.sleep(0.1)
         outbound.send("the last")
-        await writer
+        await until_gone(websocket, outbound, writer)
 
     return router
 
