@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 from uvicorn import Config
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame
@@ -249,6 +251,13 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send what the application says; it is told when nobody is there any more to take it."""
+        await self.writable.wait()
+        if self._is_over:
+            raise ClientDisconnected
+        await super().send(message)
 
     def handle_ping(self) -> None:
         """Answer a ping. The answers to very many that come while the client does not read would pile up."""
