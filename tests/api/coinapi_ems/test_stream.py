@@ -9,6 +9,7 @@ from contextlib import closing
 from decimal import Decimal
 from socket import create_connection
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -79,6 +80,9 @@ def test_who_begins_with_a_frame_that_is_too_long_is_no_mistake_of_ours(gateway:
             os.kill(engine, signal.SIGCONT)
         with Socket(gateway, "key37") as later:
             later.begin(2)
+    login = {"UserName": "who-is-logged-later", "Password": "x"}
+    httpx.post(f"http://127.0.0.1:{gateway.api_port}/AP/Authenticate", json=login, trust_env=False)
+    assert gateway.log_lines("who-is-logged-later")
     assert '"level":"error"' not in gateway.log.read_text()
 
 
