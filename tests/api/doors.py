@@ -178,7 +178,9 @@ class AlphaPoint:
             self.token = self._http.headers["APToken"] = logged_in.json()["SessionToken"]
         else:
             address = f"ws://127.0.0.1:{self._port}/WSGateway/"
-            self._websocket = self._opened.enter_context(connect(address, open_timeout=SECONDS))
+            self._websocket = self._opened.enter_context(
+                connect(address, open_timeout=SECONDS, max_queue=None)
+            )
             logged_in = self.call("WebAuthenticateUser", UserName=username, Password=password)
             assert logged_in["Authenticated"], logged_in
 

@@ -144,7 +144,7 @@ class Frames:
 
     def __init__(self, port: int, username: str = "", path: str = "/WSGateway/") -> None:
         self._opened = ExitStack()
-        opening = connect(f"ws://127.0.0.1:{port}{path}", open_timeout=PATIENCE)
+        opening = connect(f"ws://127.0.0.1:{port}{path}", open_timeout=PATIENCE, max_queue=None)
         self.socket: ClientConnection = self._opened.enter_context(opening)
         self.events: list[dict[str, Any]] = []
         self._numbers = count(0, 2)

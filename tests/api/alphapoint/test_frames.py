@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,19 @@ def test_whatever_comes_is_a_request_or_is_answered(text: str) -> None:
     frame = json.loads(answer)
     assert list(frame) == ["m", "i", "n", "o"]
     assert isinstance(json.loads(frame["o"]), dict)
+
+
+@pytest.mark.parametrize("depth", [300, 480, 500, 700, 900, 990, 1_000, 5_000])
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
+def test_what_is_nested_too_deeply_is_answered_wherever_it_stands(depth: int, begin: str, end: str) -> None:
+    """Also twice, where the two would have to be compared."""
+    deep = f"{begin * depth}1{end * depth}"
+    for name in "mino":
+        found = parse(f'{{"m":0,"i":2,"n":"Ping","{name}":{deep},"{name.upper()}":{deep}}}')
+        assert isinstance(found, BadFrame)
+        assert found.refusal.code is ErrorCode.INVALID_REQUEST
+        twice = parse(f'{{"{name}":{deep},"{name}":{deep}}}')
+        assert isinstance(twice, BadFrame)
 
 
 @given(

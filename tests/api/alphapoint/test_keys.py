@@ -144,6 +144,23 @@ def test_two_spellings_must_agree(first: str, second: str) -> None:
     assert other.detail == "InstrumentId is given twice, as 25 and as 0"
 
 
+def test_what_is_nested_deeply_is_refused_wherever_it_stands() -> None:
+    """As any value of a wrong type: by a refusal, and never by an exception."""
+    for depth in (2, 490, 700, 900):
+        pairs = pairs_of('{"deep":' + '{"a":' * depth + "1" + "}" * depth + "}", "the body")
+        assert not isinstance(pairs, Refusal)
+        for call in CALLS.values():
+            for field in call.model.model_fields:
+                found = read(call.model, call.name, [(field, pairs[0][1]), (field.lower(), pairs[0][1])])
+                assert isinstance(found, Refusal)
+
+
+@pytest.mark.parametrize(("said", "as_json"), [(None, "null"), (True, "true"), (25, "25"), ("x", "x")])
+def test_a_value_is_shown_as_json_has_it(said: object, as_json: str) -> None:
+    """It is not Python that the client writes."""
+    assert shown(said) == as_json
+
+
 def test_secrets_do_not_show() -> None:
     """Neither in a message nor in a refusal of one."""
     payload: list[tuple[str, object]] = [

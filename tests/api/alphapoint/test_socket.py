@@ -15,6 +15,7 @@ from fixgw.core.events import OrderCanceled
 from fixgw.core.requests import ApiRequest
 from fixgw.edge.api.alphapoint import socket
 from fixgw.edge.api.alphapoint.events import Listeners
+from fixgw.edge.api.alphapoint.views import cancel_all_rejected
 from fixgw.edge.api.context import Context
 from fixgw.edge.api.identity import Identity
 from fixgw.edge.api.limits import Rates
@@ -111,7 +112,8 @@ class Bench:
                 settings=table,
             ),
         )
-        served = socket.Socket(self.context, cast(WebSocket, self.peer), Listeners())
+        self.listeners = Listeners()
+        served = socket.Socket(self.context, cast(WebSocket, self.peer), self.listeners)
         self.serving = asyncio.ensure_future(served.run())
 
     async def log_in(self) -> str:
@@ -387,6 +389,20 @@ def test_a_login_that_is_revoked_ends_the_events() -> None:
         await bench.subscribe()
         bench.tokens.revoke(token)
         bench.engine.watches[0].tell(CANCELED)
+        await bench.until(lambda: bench.peer.code is not None)
+        assert (bench.peer.code, bench.numbers) == (1008, [])
+
+    on_a_bench(test)
+
+
+def test_a_login_that_is_revoked_closes_the_connection_at_once() -> None:
+    """Not when something happens next: a reject is not told any more, either."""
+
+    async def test(bench: Bench) -> None:
+        token = await bench.log_in()
+        await bench.subscribe()
+        bench.tokens.revoke(token)
+        bench.listeners.tell(WHO.user_id, cancel_all_rejected(1, 14, 0, not_authorized("no")))
         await bench.until(lambda: bench.peer.code is not None)
         assert (bench.peer.code, bench.numbers) == (1008, [])
 

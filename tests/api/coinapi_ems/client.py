@@ -84,7 +84,7 @@ class Socket:
 
     def __init__(self, gateway: Gateway, key: str, path: str = "/v1/") -> None:
         url = f"ws://127.0.0.1:{gateway.api_port}{path}"
-        self._connect = connect(url, additional_headers={"X-CoinAPI-Key": key})
+        self._connect = connect(url, additional_headers={"X-CoinAPI-Key": key}, max_queue=None)
         self._socket: ClientConnection
         self.first: Json = {}
         self.snapshots: dict[str, list[Json]] = {}

@@ -1,11 +1,15 @@
 """The WebSocket on a real gateway: what it begins with, what it tells, and what can be asked over it."""
 
 import json
+import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
+from socket import create_connection
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -13,7 +17,7 @@ from websockets.sync.client import connect
 from fixgw.core.requests import FillOrder
 from fixgw.edge.api.coinapi_ems.models import MessageReject, OrderExecutionReport
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
-from tests.api.coinapi_ems.client import Json, Rest, Socket, new_order
+from tests.api.coinapi_ems.client import PATIENCE, Json, Rest, Socket, new_order
 from tests.gateway import Gateway, until
 from tests.wire import Client, cancel, fresh, order
 
@@ -56,6 +60,30 @@ def test_without_a_good_key_there_is_no_websocket(gateway: Gateway, query: str) 
         pass
     assert refused.value.response.status_code == 401
     assert json.loads(refused.value.response.body)["title"] == "Unauthorized"
+
+
+def test_who_begins_with_a_frame_that_is_too_long_is_no_mistake_of_ours(gateway: Gateway) -> None:
+    """1009, although the server has not written yet what a client begins with."""
+    handshake = (
+        b"GET /v1/?apikey=key37 HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    )
+    handshake += b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + b"A" * 22 + b"==\r\n\r\n"
+    engine = gateway.engine
+    with closing(create_connection(("127.0.0.1", gateway.api_port), PATIENCE)) as connection:
+        os.kill(engine, signal.SIGSTOP)  # so that the orders are not there yet
+        try:
+            connection.sendall(handshake)
+            assert connection.recv(4_096).startswith(b"HTTP/1.1 101")
+            connection.sendall(b"\x81\xff" + (70_000).to_bytes(8) + bytes(4) + b"x" * 70_000)
+            assert connection.recv(4_096)[2:4] == (1009).to_bytes(2)
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        with Socket(gateway, "key37") as later:
+            later.begin(2)
+    login = {"UserName": "who-is-logged-later", "Password": "x"}
+    httpx.post(f"http://127.0.0.1:{gateway.api_port}/AP/Authenticate", json=login, trust_env=False)
+    assert gateway.log_lines("who-is-logged-later")
+    assert '"level":"error"' not in gateway.log.read_text()
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/?apikey=key37"])

@@ -67,6 +67,13 @@ def routes(context: Context) -> APIRouter:
         outbound.cut_off(1000, "the client has gone")
         await writer
 
+    async def until_gone(websocket: WebSocket, outbound: Outbound, writer: asyncio.Future[None]) -> None:
+        with suppress(WebSocketDisconnect):
+            while True:
+                await websocket.receive_text()
+        outbound.cut_off(1000, "the client has gone")
+        await writer
+
     @router.websocket("/ws/flood")
     async def flood(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -78,21 +85,17 @@ def routes(context: Context) -> APIRouter:
                 await asyncio.sleep(0)
         if not outbound.is_cut_off:
             outbound.send("the last")
-        await writer
+        await until_gone(websocket, outbound, writer)
 
-    @router.websocket("/ws/login")
-    async def login(websocket: WebSocket) -> None:
+    @router.websocket("/ws/long")
+    async def long(websocket: WebSocket) -> None:
         await websocket.accept()
         outbound = Outbound(websocket, context.settings.backlog_bytes_max)
         writer = asyncio.ensure_future(outbound.run())
-        outbound.expect_login()
-        with suppress(WebSocketDisconnect):
-            while True:
-                if await websocket.receive_text() == "login":
-                    outbound.logged_in()
-                outbound.send("taken")
-        outbound.cut_off(1000, "the client has gone")
-        await writer
+        outbound.send("x" * int(websocket.query_params["bytes"]))
+        await asyncio.sleep(0.1)
+        outbound.send("the last")
+        await until_gone(websocket, outbound, writer)
 
     return router
 

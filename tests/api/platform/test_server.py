@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
 
-from fixgw.edge.api import connections, outbound
+from fixgw.edge.api import connections
 from tests.api.platform.serving import BIG, Serving, received
 from tests.gateway import until
 
@@ -321,28 +322,18 @@ def test_a_burst_beyond_the_backlog_is_cut_off_with_1013(serving: Serving) -> No
         assert (end.code, "waits" in end.reason) == (1013, True)
 
 
+def test_a_single_text_may_be_longer_than_the_backlog(serving: Serving) -> None:
+    """A reply with very many orders is for a client that reads."""
+    with connect(f"ws://127.0.0.1:{serving.port}/here/ws/long?bytes=500000", max_size=None) as websocket:
+        assert len(websocket.recv(10)) == 500_000
+        assert websocket.recv(10) == "the last"
+
+
 def test_a_burst_within_the_backlog_arrives_in_order(serving: Serving) -> None:
     """All of it."""
     with connect(f"ws://127.0.0.1:{serving.port}/here/ws/flood?texts=60") as websocket:
         assert [len(websocket.recv(10)) for _ in range(60)] == [BIG] * 60
         assert websocket.recv(10) == "the last"
-
-
-def test_a_websocket_has_to_log_in_in_time(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    """1008 for one that does not, whatever else it sends; one that does stays."""
-    monkeypatch.setattr(outbound, "LOGIN_SECONDS", 0.4)
-    url = f"ws://127.0.0.1:{serving.port}/here/ws/login"
-    with connect(url) as stranger, connect(url) as known:
-        known.send("login")
-        assert known.recv(10) == "taken"
-        stranger.send("hello")
-        assert stranger.recv(10) == "taken"
-        with pytest.raises(ConnectionClosed) as closed:
-            stranger.recv(10)
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1008
-        known.send("still here")
-        assert known.recv(10) == "taken"
 
 
 # the end
@@ -391,11 +382,41 @@ def test_a_port_has_so_many_connections() -> None:
         assert raw(serving, REQUEST[:-2] + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 
-def test_pings_of_who_does_not_read_do_not_pile_up(serving: Serving) -> None:
+def test_pings_of_who_does_not_read_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their answers would."""
+    monkeypatch.setattr(connections, "STALL_SECONDS", 0.5)
     ping = b"\x89\xfd" + b"\0" * 4 + b"x" * 125
-    with closing(serving.upgraded("/here/ws/echo")) as connection:
+    with Serving() as serving, closing(serving.upgraded("/here/ws/echo")) as connection:
         sending(connection, ping * 100)
+
+
+def test_a_ping_during_a_burst_is_answered() -> None:
+    """A client that has much to read has a keepalive, too: it is not cut off for it."""
+    path = "/here/ws/flood?texts=20000"
+    with Serving(backlog_bytes_max=2**30) as serving, closing(serving.upgraded(path)) as connection:
+        for _ in range(20):
+            connection.sendall(b"\x89\x83" + bytes(4) + b"abc")
+            time.sleep(0.02)  # long enough for the kernel to have no room any more
+        found = bytearray()
+        while b"the last" not in found[-10_000:]:
+            part = connection.recv(1 << 20)
+            assert part, "cut off"
+            found += part
+        assert found.count(b"\x8a\x03abc") == 20
+
+
+@pytest.mark.parametrize("first", [b"\x81" + b"x" * 2_000_000, b"\x82" + b"x" * 200])
+def test_who_sends_on_after_a_wrong_frame_reads_why_it_ends(serving: Serving, first: bytes) -> None:
+    """What is on its way from him does not reset the connection."""
+    size = len(first) - 1
+    head = first[:1] + (struct.pack(">BQ", 0xFF, size) if size > 65_535 else struct.pack(">BH", 0xFE, size))
+    for _ in range(20):
+        with closing(serving.upgraded("/here/ws/echo")) as connection:
+            with suppress(ConnectionError):  # an early end would be one here
+                connection.sendall(head + bytes(4) + first[1:])
+                for _ in range(50):
+                    connection.sendall(b"\x81\x82" + bytes(4) + b"{}")
+            assert received(connection)[:1] == b"\x88"
 
 
 def test_a_websocket_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,26 @@ def test_a_token_that_is_revoked_is_not_good() -> None:
     assert [tokens.find(token) for token in (second, other)] == [None, READER]
 
 
+def test_who_uses_a_token_is_told_when_it_ends() -> None:
+    """However it ends, and as long as he wants to know."""
+    clock = Clock()
+    tokens = Tokens(60.0, clock)
+    told: list[str] = []
+    issued = {name: tokens.issue(TRADER) for name in ("revoked", "old", "all", "not any more")}
+    for name, token in issued.items():
+        undo = tokens.when_ended(token, lambda name=name: told.append(name))  # type: ignore[misc]
+    undo()
+    undo()
+    tokens.revoke(issued["revoked"])
+    tokens.revoke(issued["revoked"])
+    assert told == ["revoked"]
+    clock.now += 60.1
+    assert tokens.find(issued["old"]) is None
+    assert told == ["revoked", "old"]
+    tokens.revoke_all(TRADER)
+    assert told == ["revoked", "old", "all"]
+
+
 def test_a_user_has_so_many_tokens() -> None:
     """The one that was not used for longest makes room; another user's never does."""
     clock = Clock()

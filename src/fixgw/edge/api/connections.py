@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 from uvicorn import Config
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame
@@ -18,6 +20,8 @@ from websockets.frames import CloseCode, Frame
 REQUEST_SECONDS = 10.0  # for a whole request, from its first byte or the connection's begin
 STALL_SECONDS = 20.0  # for the next byte to be taken, of what waits for a client or is left at its end
 HEAD_BYTES_MAX = 16_384  # of a request's line and headers; real ones have less than 2,000
+LINGER_SECONDS = 1.0  # that a WebSocket is read on whose client was told why it ends
+PINGS_MAX = 100  # that are answered while writing is paused; a client's keepalive sends one in some seconds
 FRAGMENTS_MAX = 1_024  # of one WebSocket message: they could be empty, and be counted by no other bound
 NO_HTTP = (400, "this is no request of HTTP/1.1 that can be read")
 TOO_LONG = (431, f"the line and headers of a request have at most {HEAD_BYTES_MAX} bytes")
@@ -192,12 +196,19 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._connected = server_state
         self._stall = _Stall()
         self._began = self.loop.time()
+        self._pings = 0  # that came since writing is paused
+        self._is_over = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
         super().connection_lost(exc)
         if isinstance(self._connected, Connected):
             self._connected.lost(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; what comes after the end is dropped."""
+        if not self._is_over:
+            super().data_received(data)
 
     def handle_cont(self, event: Frame) -> None:
         """A message goes on."""
@@ -225,12 +236,35 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.conn.send_close(code)
             self.handle_parser_exception()
 
+    def handle_parser_exception(self) -> None:
+        """Say why it ends, and end it when the client does, or in LINGER_SECONDS.
+
+        At once would be too soon: what he still sends would reset it, and he might never read why.
+        """
+        assert self.conn.close_sent is not None
+        self._is_over = self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": self.conn.close_sent.code})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send what the application says; it is told when nobody is there any more to take it."""
+        await self.writable.wait()
+        if self._is_over:
+            raise ClientDisconnected
+        await super().send(message)
+
     def handle_ping(self) -> None:
-        """Answer a ping, of a client that reads the answers."""
-        if self._stall.is_paused:
-            self.transport.abort()
-        else:
-            super().handle_ping()
+        """Answer a ping. The answers to very many that come while the client does not read would pile up."""
+        answers = b"".join(self.conn.data_to_send())
+        self._pings += self._stall.is_paused
+        if self._pings <= PINGS_MAX:
+            self.transport.write(answers)
 
     def pause_writing(self) -> None:
         """The client reads more slowly than it is written to."""
@@ -240,7 +274,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         """The client has read."""
         super().resume_writing()
-        self._stall.is_paused = False
+        self._stall.is_paused, self._pings = False, 0
 
     async def run_asgi(self) -> None:
         """Have the application work on it."""

@@ -11,8 +11,6 @@ from fixgw.edge.api.connections import ABORT
 
 log = structlog.get_logger("fixgw.api")
 
-LOGIN_SECONDS = 10.0  # a client that has not logged in by then is not waited for
-POLICY = 1008  # the close code of RFC 6455 for what is not allowed
 TRY_AGAIN_LATER = 1013  # the close code of RFC 6455's registry for a client that is too slow
 CLOSE_SECONDS = 1.0  # how long a client that does not read is given to take the last frame
 
@@ -20,7 +18,8 @@ CLOSE_SECONDS = 1.0  # how long a client that does not read is given to take the
 class Outbound:
     """Takes texts for `websocket`, which is accepted, and sends each as a frame.
 
-    One that lets more than `backlog_bytes_max` wait is cut off. All methods are for the thread of one event
+    One that gets more while over `backlog_bytes_max` wait is cut off: so a single text may be longer, as that
+    with very many orders is. All methods are for the thread of one event
     loop; `run` is the writer's task, and ends when the connection does.
     """
 
@@ -31,7 +30,6 @@ class Outbound:
         self._bytes = 0
         self._news = asyncio.Event()
         self._end: tuple[int, str] | None = None
-        self._login: asyncio.TimerHandle | None = None
 
     @property
     def is_cut_off(self) -> bool:
@@ -40,24 +38,14 @@ class Outbound:
 
     def send(self, text: str) -> None:
         """Send `text` after what waits already; never waits. Nothing is sent on what is cut off."""
+        if self._bytes > self._backlog_bytes_max:
+            self.cut_off(TRY_AGAIN_LATER, "too much waits for this client")
         if self._end is not None:
             return
         size = len(text) if text.isascii() else len(text.encode())
         self._texts.append((text, size))
         self._bytes += size
-        if self._bytes > self._backlog_bytes_max:
-            self.cut_off(TRY_AGAIN_LATER, "too much waits for this client")
         self._news.set()
-
-    def expect_login(self) -> None:
-        """Cut the connection off unless `logged_in` is called within LOGIN_SECONDS."""
-        why = f"no login within {LOGIN_SECONDS:g} s"
-        self._login = asyncio.get_running_loop().call_later(LOGIN_SECONDS, self.cut_off, POLICY, why)
-
-    def logged_in(self) -> None:
-        """The client has logged in."""
-        if self._login is not None:
-            self._login.cancel()
 
     def cut_off(self, code: int, why: str) -> None:
         """Close the connection with a close code of RFC 6455; what waits is not sent any more."""
@@ -84,7 +72,6 @@ class Outbound:
         ):  # the latter: it is closed already, by the other side or ours
             return
         finally:
-            self.logged_in()
             if self._end is None:
                 self._end = 1006, "the connection has ended"
             self._texts.clear()

@@ -24,6 +24,7 @@ class Tokens:
         self._clock = clock
         self._identities: dict[bytes, Identity] = {}
         self._used: dict[Identity, OrderedDict[bytes, float]] = {}  # the one used least recently first
+        self._to_tell: dict[bytes, list[Callable[[], None]]] = {}
 
     def __len__(self) -> int:
         return len(self._identities)
@@ -52,6 +53,20 @@ class Tokens:
         used.move_to_end(key)
         return identity
 
+    def when_ended(self, token: str, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call `tell` as soon as the token is good no more, until what is returned is called."""
+        key = _key(token)
+        waiting = self._to_tell.setdefault(key, [])
+        waiting.append(tell)
+
+        def undo() -> None:
+            if tell in waiting:
+                waiting.remove(tell)
+            if not waiting:
+                self._to_tell.pop(key, None)
+
+        return undo
+
     def revoke(self, token: str) -> None:
         """Have the token be good no more, if it was."""
         key = _key(token)
@@ -60,8 +75,8 @@ class Tokens:
 
     def revoke_all(self, identity: Identity) -> None:
         """Have no token of this user be good any more."""
-        for key in self._used.pop(identity, ()):
-            del self._identities[key]
+        for key in list(self._used.get(identity, ())):
+            self._forget(key)
 
     def _make_room(self, identity: Identity, now: float) -> None:
         while used := self._used.get(identity):
@@ -79,6 +94,8 @@ class Tokens:
         del used[key]
         if not used:
             del self._used[identity]
+        for tell in list(self._to_tell.get(key, ())):
+            tell()
 
 
 def _key(token: str) -> bytes:

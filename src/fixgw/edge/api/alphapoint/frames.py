@@ -58,7 +58,7 @@ def parse(text: str) -> Frame | BadFrame:
         name = key.lower()
         if name not in ("m", "i", "n", "o"):
             problem = problem or invalid(f"{shown(key)} is not a key of a frame; its keys are: m, i, n, o")
-        elif name in found and found[name] != value:
+        elif name in found and not _is_same(found[name], value):
             problem = problem or invalid(f"{name} is given twice")
         else:
             found[name] = value
@@ -76,6 +76,11 @@ def parse(text: str) -> Frame | BadFrame:
     if problem is not None or isinstance(payload, Refusal):
         return BadFrame(number, function, problem or invalid("o is wrong"))
     return Frame(number, function, payload)
+
+
+def _is_same(first: object, second: object) -> bool:
+    """Whether both are one value; those with parts are wrong anyway, and may be too deep to compare."""
+    return not isinstance(first, tuple | list) and first == second
 
 
 def _whole(value: object) -> int | None:

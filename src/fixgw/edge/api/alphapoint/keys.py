@@ -33,7 +33,9 @@ def shown(value: object) -> str:
 
 def _text(value: object) -> str:
     """`value` as text; no value of a message has parts, and those may be nested too deeply to write them."""
-    return "an object or a list" if isinstance(value, tuple | list) else str(value)
+    if isinstance(value, tuple | list):
+        return "an object or a list"
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def pairs_of(text: str, what: str) -> Pairs | Refusal:

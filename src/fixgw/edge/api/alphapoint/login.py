@@ -79,6 +79,20 @@ async def log_in(context: Context, asked: Login, address: str) -> LoggedIn | Ref
     return None if identity is None else LoggedIn(identity, context.tokens.issue(identity))
 
 
+def _account_id(context: Context, user_id: int) -> int:
+    """The user's default account, or his first where that is on another OMS; 0 when he has none here."""
+    directory = context.reference.directory
+    user = directory.users.get(user_id)
+    if user is None:
+        return 0
+    here = [
+        account_id
+        for account_id in sorted(user.account_ids)
+        if (account := directory.accounts.get(account_id)) and account.oms_id == context.omses[0]
+    ]
+    return user.default_account_id if user.default_account_id in here else next(iter(here), 0)
+
+
 def reply(context: Context, outcome: LoggedIn | Refusal | None) -> Body:
     """The reply to a login."""
     if outcome is None:
@@ -86,7 +100,6 @@ def reply(context: Context, outcome: LoggedIn | Refusal | None) -> Body:
     if isinstance(outcome, Refusal):
         return standard(outcome)
     identity = outcome.identity
-    user = context.reference.directory.users.get(identity.user_id)
     return {
         "Authenticated": True,
         "SessionToken": outcome.token,
@@ -95,7 +108,7 @@ def reply(context: Context, outcome: LoggedIn | Refusal | None) -> Body:
             "UserName": identity.username,
             "Email": context.reference.email(identity.user_id),
             "EmailVerified": True,
-            "AccountId": (user.default_account_id if user is not None else None) or 0,
+            "AccountId": _account_id(context, identity.user_id),
             "OMSId": context.omses[0],
             "Use2FA": False,
         },

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import structlog
 from fastapi import WebSocket
@@ -68,6 +69,7 @@ class Socket(Listener):
         self._held = self._held_bytes = 0
         self._room = asyncio.Event()
         self._login: login.LoggedIn | None = None
+        self._forget_login: Callable[[], None] | None = None
         self._subscriptions: dict[int, Subscription] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -160,9 +162,6 @@ class Socket(Listener):
 
     def _happened(self, subscription: Subscription, told: Happened) -> None:
         """Something happened to an order of the account."""
-        if self._identity() is None:
-            self._end(LOGIN_ENDED, "the login has ended")
-            return
         for event in events_of(told, self._context.reference):
             self._pass_on(subscription, event)
 
@@ -193,9 +192,10 @@ class Socket(Listener):
     async def _own(self, call: Call, frame: Frame, caller: Caller) -> None:
         """Do what only a connection can: log in and out, subscribe."""
         if call.kind is Kind.LOGOUT:
-            if self._login is not None:
-                self._context.tokens.revoke(self._login.token)
+            ended = self._login
             self._log_out()
+            if ended is not None:
+                self._context.tokens.revoke(ended.token)
             self._await_login()
             self._say(FrameType.REPLY, frame, OK)
             return
@@ -218,6 +218,7 @@ class Socket(Listener):
         if isinstance(outcome, login.LoggedIn):
             self._log_out()
             self._login = outcome
+            self._forget_login = self._context.tokens.when_ended(outcome.token, self._login_ended)
             self._listeners.add(outcome.identity.user_id, self)
             self._keep_alive()
         self._say(FrameType.REPLY, frame, login.reply(self._context, outcome))
@@ -229,8 +230,7 @@ class Socket(Listener):
 
     def _keep_alive(self) -> None:
         """A login lives as long as its connection: one that only listens does not use it by itself."""
-        if self._identity() is None:
-            self._end(LOGIN_ENDED, "the login has ended")
+        self._identity()
         seconds = self._context.settings.token_seconds / 3
         self._set_timer(asyncio.get_running_loop().call_later(seconds, self._keep_alive))
 
@@ -251,6 +251,13 @@ class Socket(Listener):
         if self._login is not None:
             self._listeners.remove(self._login.identity.user_id, self)
             self._login = None
+        if self._forget_login is not None:
+            self._forget_login()
+            self._forget_login = None
+
+    def _login_ended(self) -> None:
+        """The token is good no more: nothing more is told, and nothing taken."""
+        self._end(LOGIN_ENDED, "the login has ended")
 
     async def _subscribe(self, frame: Frame, caller: Caller, asked: OfAccount) -> None:
         """Ask the engine whether the account may be seen, and listen to it from before the reply on."""

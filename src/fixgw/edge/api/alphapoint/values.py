@@ -91,7 +91,7 @@ def _any_decimal(value: object) -> Decimal | None:
 def _flag(value: object) -> bool:
     if value is None:
         return False
-    found = value if isinstance(value, bool) else _FLAGS.get(str(value).lower())
+    found = _FLAGS.get(str(value).lower()) if isinstance(value, bool | int | str) else None
     if found is None:
         raise ValueError(f"is {shown(value)}, neither true nor false")
     return found
