@@ -1,8 +1,10 @@
 """The API's benchmark: fixgw beside a bare FastAPI app on uvicorn, in one run, with one client.
 
-The bare app answers a constant; fixgw cancels resting orders and journals it. Then FIX: how long the answer
-to an OrderCancelRequest(F) takes while the API is under the load of the WebSocket's CancelOrder, beside how
-long it takes in peace. The rounds are interleaved, and a ratio is the median of the rounds' ratios.
+The bare app answers a constant; fixgw cancels resting orders and journals it. The goal is read on clients
+that each wait for an answer before they ask again, as clients of these APIs do; one connection with many
+requests under way stands beside it. Then FIX: how long the answer to an OrderCancelRequest(F) takes while the
+API is under load, beside how long it takes in peace. The rounds are interleaved, and a ratio is the median of
+the rounds' ratios.
 """
 
 import argparse
@@ -17,7 +19,6 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,14 +33,12 @@ from fixgw.core.order import OrdType, Side, TimeInForce
 from fixgw.core.requests import NewOrder
 from fixgw.edge.engine_link import EngineLink
 from scripts.bench import api_client, client
-from scripts.bench.api_client import Http, WebSocket, post, text_frame
+from scripts.bench.api_client import Http, Load, WebSocket, post, text_frame
 from scripts.bench.bench import out, ratio
 
 ROUNDS = 5
 ORDERS = 10_000
-ROUND_TRIPS = 1_000
-WINDOWS = (8, 64)  # frames under way on one WebSocket
-CONNECTIONS = 8  # for HTTP, each with one request under way
+LONE = 1_000  # requests of a client that is alone and waits: they take longer, and the machine has rest
 LOAD_ORDERS = 60_000  # canceled one after the other while FIX is measured
 FIX_ROUND_TRIPS = 2_000
 ENTERED_AT_ONCE = 5_000
@@ -80,7 +79,7 @@ class Server(NamedTuple):
         websocket = WebSocket(self.port, PATH)
         body = json.dumps({"UserName": NAME, "Password": PASSWORD})
         frame = {"m": 0, "i": 0, "n": "WebAuthenticateUser", "o": body}
-        api_client.round_trips(websocket, [text_frame(json.dumps(frame))], mark=DONE)
+        api_client.load([websocket], [text_frame(json.dumps(frame))], window=1, mark=DONE)
         return websocket
 
 
@@ -144,73 +143,87 @@ async def entered(gateway: Gateway, count: int) -> list[int]:
     return ids[::-1]
 
 
-class Figures(NamedTuple):
-    """Of one kind of request on one contestant, a value for each round."""
+class Shape(NamedTuple):
+    """A load: so many clients, each with so many requests under way."""
 
-    rates: list[float]
-    trips: list[float]
+    transport: str
+    clients: int
+    window: int
 
+    @property
+    def text(self) -> str:
+        """Its name in the table."""
+        return f"{self.transport}, {self.clients} x {self.window}"
 
-def over_websocket(function: str, window: int, server: Server, count: int) -> tuple[float, float]:
-    """Requests per second, and the median round trip in microseconds."""
-    with server.websocket() as websocket:
-        api_client.throughput(websocket, server.frames(function, count // 10), window=window, mark=DONE)
-        requests = server.frames(function, count)
-        rate = api_client.throughput(websocket, requests, window=window, mark=DONE).per_second
-        single = api_client.round_trips(websocket, server.frames(function, ROUND_TRIPS), mark=DONE)
-        return rate, statistics.median(single) * 1e6
+    def measure(self, function: str, server: Server, count: int) -> Load:
+        """Put it on a server, with `count` requests after a tenth of them as a warm-up."""
+        with ExitStack() as stack:
+            connections: list[WebSocket] | list[Http]
+            if self.transport == WEBSOCKET:
+                connections = [stack.enter_context(server.websocket()) for _ in range(self.clients)]
+                make = server.frames
+            else:
+                connections = [stack.enter_context(Http(server.port)) for _ in range(self.clients)]
+                make = server.posts
+            api_client.load(connections, make(function, count // 10), window=self.window, mark=DONE)
+            return api_client.load(connections, make(function, count), window=self.window, mark=DONE)
 
-
-def over_http(function: str, server: Server, count: int) -> tuple[float, float]:
-    """The same over HTTP, on several connections."""
-    with ExitStack() as stack:
-        connections = [stack.enter_context(Http(server.port)) for _ in range(CONNECTIONS)]
-        api_client.throughput_of_many(connections, server.posts(function, count // 10), mark=DONE)
-        rate = api_client.throughput_of_many(connections, server.posts(function, count), mark=DONE).per_second
-        single = api_client.round_trips(connections[0], server.posts(function, ROUND_TRIPS), mark=DONE)
-        return rate, statistics.median(single) * 1e6
-
-
-def _kinds(function: str) -> dict[str, Callable[[Server, int], tuple[float, float]]]:
-    """What is measured of a function, by its name in the table."""
-    found: dict[str, Callable[[Server, int], tuple[float, float]]] = {
-        f"{function}, WebSocket, {window} under way": partial(over_websocket, function, window)
-        for window in WINDOWS
-    }
-    return {**found, f"{function}, HTTP, {CONNECTIONS} connections": partial(over_http, function)}
+    def of(self, count: int) -> int:
+        """How many requests it has where `count` are asked for."""
+        return min(count, LONE) if self.clients == self.window == 1 else count
 
 
-KINDS = {**_kinds("CancelOrder"), **_kinds("CancelAllOrders")}  # in this order: the second leaves no orders
+WEBSOCKET = "WebSocket"
+SHAPES = (
+    Shape(WEBSOCKET, 1, 1),
+    Shape(WEBSOCKET, 8, 1),
+    Shape(WEBSOCKET, 16, 1),
+    Shape(WEBSOCKET, 1, 8),
+    Shape(WEBSOCKET, 1, 64),
+    Shape("HTTP", 1, 1),
+    Shape("HTTP", 8, 1),
+)
+GOAL = (SHAPES[1], SHAPES[2])
+BUSY = Shape(WEBSOCKET, 1, 64)  # beside FIX: the most that one connection brings
+FUNCTIONS = ("CancelOrder", "CancelAllOrders")  # in this order: the first leaves the second no orders
 
 
 def requests(rounds: int, count: int) -> None:
-    """The table of requests per second and round trips beside the bare app."""
-    figures = {(kind, name): Figures([], []) for kind in KINDS for name in (BARE, OURS)}
-    needed = (len(WINDOWS) + 1) * (count + count // 10 + ROUND_TRIPS)
+    """The tables of requests per second and medians beside the bare app."""
+    kinds = [(function, shape) for function in FUNCTIONS for shape in SHAPES]
+    loads: dict[tuple[str, Shape, str], list[Load]] = {
+        (*kind, name): [] for kind in kinds for name in (BARE, OURS)
+    }
+    needed = sum(shape.of(count) + shape.of(count) // 10 for shape in SHAPES)
     for number in range(rounds):
         for name, start in ((BARE, bare), (OURS, ours)):
             with start(needed) as server:
-                for kind, measure in KINDS.items():
-                    out.print(f"round {number + 1} of {rounds}: {name}, {kind}", end="\r")
-                    rate, trip = measure(server, count)
-                    figures[kind, name].rates.append(rate)
-                    figures[kind, name].trips.append(trip)
-    table = Table(title=f"{count:,} requests each, {rounds} rounds", title_justify="left")
-    for column in ("", BARE, OURS, "of bare", "median round trip, bare", OURS, "of bare"):
-        table.add_column(column, justify="right" if column else "left")
-    for kind in KINDS:
-        yardstick, found = figures[kind, BARE], figures[kind, OURS]
-        table.add_row(
-            kind,
-            f"{statistics.median(yardstick.rates):,.0f}/s",
-            f"{statistics.median(found.rates):,.0f}/s",
-            f"{ratio(found.rates, yardstick.rates):.2f}",
-            f"{statistics.median(yardstick.trips):,.0f} us",
-            f"{statistics.median(found.trips):,.0f} us",
-            f"{ratio(found.trips, yardstick.trips):.2f}",
-        )
-    out.print(table)
-    out.print("to reach: 0.40 of bare over WebSocket\n")
+                for function, shape in kinds:
+                    out.print(f"round {number + 1} of {rounds}: {name}, {function}, {shape.text}", end="\r")
+                    found = shape.measure(function, server, shape.of(count))
+                    loads[function, shape, name].append(found)
+    for function in FUNCTIONS:
+        table = Table(title=f"{function}, {count:,} requests, {rounds} rounds", title_justify="left")
+        for column in ("clients x under way", BARE, OURS, "of bare", "median, bare", OURS, "client busy"):
+            table.add_column(column, justify="left" if column.startswith("clients") else "right")
+        for shape in SHAPES:
+            table.add_row(*_row(shape, loads[function, shape, BARE], loads[function, shape, OURS]))
+        out.print(table)
+    shapes = " and ".join(shape.text for shape in GOAL)
+    out.print(f"to reach: 0.40 of bare with {shapes}\n")
+
+
+def _row(shape: Shape, yardstick: list[Load], found: list[Load]) -> list[str]:
+    rates = [[load.per_second for load in loads] for loads in (yardstick, found)]
+    medians = [statistics.median(load.median for load in loads) * 1e6 for loads in (yardstick, found)]
+    busy = [statistics.median(load.busy for load in loads) for loads in (yardstick, found)]
+    return [
+        shape.text,
+        *(f"{statistics.median(values):,.0f}/s" for values in rates),
+        f"{ratio(rates[1], rates[0]):.2f}",
+        *(f"{value:,.0f} us" for value in medians),
+        f"{busy[0]:.0%}, {busy[1]:.0%}",
+    ]
 
 
 def fix_beside(rounds: int) -> None:
@@ -273,8 +286,8 @@ def load(port: int, first: int) -> None:
     frames = server.frames("CancelOrder", LOAD_ORDERS)
     with server.websocket() as websocket:
         print("going", flush=True)
-        done = api_client.throughput(
-            websocket, frames, window=max(WINDOWS), mark=DONE, is_over=lambda: _ended(sys.stdin.fileno())
+        done = api_client.load(
+            [websocket], frames, window=BUSY.window, mark=DONE, is_over=lambda: _ended(sys.stdin.fileno())
         )
     print(done.per_second, flush=True)
 

@@ -1,18 +1,21 @@
 """A load client for any HTTP or WebSocket server: raw sockets, requests encoded beforehand, no library.
 
-Both contestants of the API's benchmark face this same client: `WebSocket` and `Http`, then `throughput` or
-`round_trips`. A client's frames are masked with zeros, which is a mask like any other and costs nothing.
+Both contestants of the API's benchmark face this same client: `WebSocket` and `Http`, then `load`. A client's
+frames are masked with zeros, which is a mask like any other and costs nothing.
 """
 
 import socket
+import statistics
 import struct
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from selectors import EVENT_READ, DefaultSelector
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
-from scripts.bench.client import RECEIVE_BYTES, TIMEOUT_SECONDS, Throughput
+from scripts.bench.client import RECEIVE_BYTES, TIMEOUT_SECONDS
 
 TEXT: Final = 0x81  # the last frame of a text
 PING: Final = 0x89
@@ -33,6 +36,8 @@ class UnexpectedAnswerError(Exception):
 
 class Connection(Protocol):
     """What the measurements need of a connection."""
+
+    socket: socket.socket
 
     def send(self, data: bytes) -> None:
         """Send encoded requests."""
@@ -151,51 +156,48 @@ def _check(answers: Sequence[bytes], mark: bytes) -> int:
     return len(answers)
 
 
-def throughput(
-    connection: Connection,
+class Load(NamedTuple):
+    """What a load came to: requests per second, the median seconds from a request to its answer, and which
+    part of the time the client itself worked (near 1.0, it would be the client that is measured).
+    """
+
+    per_second: float
+    median: float
+    busy: float
+
+
+def load(
+    connections: Sequence[Connection],
     requests: Sequence[bytes],
     *,
     window: int,
     mark: bytes,
     is_over: Callable[[], bool] = lambda: False,
-) -> Throughput:
-    """Send `requests` with at most `window` unanswered, until each has its answer, or it is over.
+) -> Load:
+    """Send `requests` over the connections, each with at most `window` unanswered, until all have their
+    answers, or it is over. Over HTTP the window is 1.
 
     Raises UnexpectedAnswerError for an answer without `mark` in it.
     """
-    sent = answered = 0
-    started = time.perf_counter()
-    while answered < len(requests) and not is_over():
-        if room := window - (sent - answered):
-            connection.send(b"".join(requests[sent : sent + room]))
-            sent = min(sent + room, len(requests))
-        answered += _check(connection.receive(), mark)
-    return Throughput(answered, time.perf_counter() - started)
-
-
-def throughput_of_many(connections: Sequence[Http], requests: Sequence[bytes], *, mark: bytes) -> Throughput:
-    """The same over several connections, each with one request under way."""
     left = iter(requests)
-    answered = 0
-    started = time.perf_counter()
+    sent_at: dict[Connection, deque[float]] = {connection: deque() for connection in connections}
+    took: list[float] = []
+    started, worked = time.perf_counter(), time.process_time()
+
+    def send(connection: Connection, count: int) -> None:
+        if together := list(islice(left, count)):
+            sent_at[connection].extend([time.perf_counter()] * len(together))
+            connection.send(b"".join(together))
+
     with DefaultSelector() as selector:
         for connection in connections:
             selector.register(connection.socket, EVENT_READ, connection)
-            connection.send(next(left))
-        while answered < len(requests):
+            send(connection, window)
+        while len(took) < len(requests) and not is_over():
             for key, _ in selector.select(TIMEOUT_SECONDS):
-                answered += _check(key.data.receive(), mark)
-                if (request := next(left, None)) is not None:
-                    key.data.send(request)
-    return Throughput(answered, time.perf_counter() - started)
-
-
-def round_trips(connection: Connection, requests: Sequence[bytes], *, mark: bytes) -> list[float]:
-    """Send `requests` one by one, each after the answer to the one before; the seconds that each took."""
-    took: list[float] = []
-    for request in requests:
-        started = time.perf_counter()
-        connection.send(request)
-        _check(connection.receive(), mark)
-        took.append(time.perf_counter() - started)
-    return took
+                count = _check(key.data.receive(), mark)
+                now = time.perf_counter()
+                took += [now - sent_at[key.data].popleft() for _ in range(count)]
+                send(key.data, count)
+    seconds, worked = time.perf_counter() - started, time.process_time() - worked
+    return Load(len(took) / seconds, statistics.median(took), worked / seconds)

@@ -136,7 +136,7 @@ class ApiTable(Table):
     subscriptions_max: Annotated[int, Field(ge=1, le=10_000)] = 100
     requests_per_second: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     requests_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 400
-    backlog_bytes_max: Annotated[int, Field(ge=65_536, le=1_073_741_824)] = 4_194_304
+    backlog_bytes_max: Annotated[int, Field(ge=65_536, le=1_073_741_824)] = 16_777_216
     orders_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     answer_seconds: Annotated[int, Field(ge=1, le=60)] = 10
     cancel_seconds: Annotated[int, Field(ge=1, le=60)] = 5

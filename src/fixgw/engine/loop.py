@@ -1,6 +1,7 @@
 """The engine's loop: poll QuickFIX, take from the link, process, idle; start and stop."""
 
 import gc
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -80,6 +81,8 @@ class Loop:
                     gc.collect(1)
                     collect_at = now + COLLECT_SECONDS
                 time.sleep(PARK_SECONDS)
+            else:
+                os.sched_yield()  # to the processes whose work is waited for, if there is no core for each
         self._acceptor.log_out_all()
         deadline = time.monotonic() + LOGOUT_SECONDS
         while (self._acceptor.is_logged_on or self._desk.has_work) and time.monotonic() < deadline:

@@ -16,6 +16,7 @@ from fixgw.core.requests import ApiRequest
 from fixgw.edge.api.alphapoint import socket
 from fixgw.edge.api.alphapoint.events import Listeners
 from fixgw.edge.api.alphapoint.views import cancel_all_rejected
+from fixgw.edge.api.connections import CONNECTION
 from fixgw.edge.api.context import Context
 from fixgw.edge.api.identity import Identity
 from fixgw.edge.api.limits import Rates
@@ -60,7 +61,8 @@ class Peer:
 
     def __init__(self) -> None:
         self.client = SimpleNamespace(host="127.0.0.1")
-        self.scope: dict[str, object] = {}
+        self.scope: dict[str, object] = {"state": {CONNECTION: self}}
+        self.is_open, self.is_paused = True, False
         self.received: list[dict[str, Any]] = []
         self.code: int | None = None
         self._coming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -78,9 +80,12 @@ class Peer:
     async def receive(self) -> dict[str, Any]:
         return await self._coming.get()
 
-    async def send_text(self, text: str) -> None:
-        frame = json.loads(text)
-        self.received.append({**frame, "o": json.loads(frame["o"])})
+    def write(self, texts: Iterable[str]) -> None:
+        for frame in map(json.loads, texts):
+            self.received.append({**frame, "o": json.loads(frame["o"])})
+
+    def abort(self) -> None:
+        pass
 
     async def close(self, code: int, _: str) -> None:
         self.code = code

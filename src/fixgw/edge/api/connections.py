@@ -6,6 +6,7 @@ to move within STALL_SECONDS. Both are looked at by `step`, once a second, so th
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame
+from websockets.protocol import State
 
 REQUEST_SECONDS = 10.0  # for a whole request, from its first byte or the connection's begin
 STALL_SECONDS = 20.0  # for the next byte to be taken, of what waits for a client or is left at its end
@@ -25,8 +27,8 @@ PINGS_MAX = 100  # that are answered while writing is paused; a client's keepali
 FRAGMENTS_MAX = 1_024  # of one WebSocket message: they could be empty, and be counted by no other bound
 NO_HTTP = (400, "this is no request of HTTP/1.1 that can be read")
 TOO_LONG = (431, f"the line and headers of a request have at most {HEAD_BYTES_MAX} bytes")
-ABORT = "abort"
-"""In the state of a WebSocket's scope: what ends its connection at once."""
+CONNECTION = "connection"
+"""In the state of a WebSocket's scope: its `WebSocketConnection`."""
 
 
 class Connected(ServerState):
@@ -183,7 +185,10 @@ class HttpConnection(HttpToolsProtocol):
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
-    """A connection that has become a WebSocket."""
+    """A connection that has become a WebSocket.
+
+    `on_room` is called when there is room for more to write, or the connection has ended.
+    """
 
     def __init__(
         self,
@@ -198,12 +203,34 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._began = self.loop.time()
         self._pings = 0  # that came since writing is paused
         self._is_over = False
+        self.on_room: Callable[[], None] = lambda: None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be written."""
+        return self.conn.state is State.OPEN and not self.transport.is_closing()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the client has to read first."""
+        return self._stall.is_paused
+
+    def write(self, texts: Iterable[str]) -> None:
+        """Send each text as a frame, all of them at once; it has to be open."""
+        for text in texts:
+            self.conn.send_text(text.encode())
+        self.transport.write(b"".join(self.conn.data_to_send()))
+
+    def abort(self) -> None:
+        """End it at once."""
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
         super().connection_lost(exc)
         if isinstance(self._connected, Connected):
             self._connected.lost(self.transport)
+        self.on_room()
 
     def data_received(self, data: bytes) -> None:
         """Read on; what comes after the end is dropped."""
@@ -222,13 +249,22 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._refuse(CloseCode.UNSUPPORTED_DATA)
 
     def send_receive_event_to_app(self) -> None:
-        """A message is whole: hand it on, if it is text at all."""
+        """A message is whole: hand it on, if it is text at all.
+
+        Unlike the library's, this reads on while only one message waits: two system calls less for each.
+        """
+        data, self.frames = b"".join(self.frames), []
+        if self.close_sent:
+            return
         try:
-            b"".join(self.frames).decode()
+            text = data.decode()
         except UnicodeDecodeError:
             self._refuse(CloseCode.INVALID_DATA)
-        else:
-            super().send_receive_event_to_app()
+            return
+        self.queue.put_nowait({"type": "websocket.receive", "text": text})
+        if self.queue.qsize() > 1 and not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def _refuse(self, code: CloseCode) -> None:
         """Close the connection for what the client has sent."""
@@ -275,10 +311,11 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """The client has read."""
         super().resume_writing()
         self._stall.is_paused, self._pings = False, 0
+        self.on_room()
 
     async def run_asgi(self) -> None:
         """Have the application work on it."""
-        self.scope["state"][ABORT] = self.transport.abort
+        self.scope["state"][CONNECTION] = self
         await super().run_asgi()
 
     def step(self, now: float) -> None:

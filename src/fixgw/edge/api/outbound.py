@@ -1,34 +1,32 @@
-"""What goes out on one WebSocket: in order, by one writer, and never more than a client may let wait."""
+"""What goes out on one WebSocket: in order, never more than a client may let wait, and written together."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
 
-import structlog
 from fastapi import WebSocket, WebSocketDisconnect
 
-from fixgw.edge.api.connections import ABORT
-
-log = structlog.get_logger("fixgw.api")
+from fixgw.edge.api.connections import CONNECTION, WebSocketConnection
 
 TRY_AGAIN_LATER = 1013  # the close code of RFC 6455's registry for a client that is too slow
 CLOSE_SECONDS = 1.0  # how long a client that does not read is given to take the last frame
 
 
 class Outbound:
-    """Takes texts for `websocket`, which is accepted, and sends each as a frame.
+    """Takes texts for `websocket`, and sends each as a frame, once it is accepted.
 
-    One that gets more while over `backlog_bytes_max` wait is cut off: so a single text may be longer, as that
-    with very many orders is. All methods are for the thread of one event
-    loop; `run` is the writer's task, and ends when the connection does.
+    All texts of one round of the event loop are written together, past the layers of the framework, which
+    would write each by itself. One that gets more while over `backlog_bytes_max` wait is cut off: so a single
+    text may be longer, as that with very many orders is. All methods are for the thread of one event loop;
+    `run` ends when the connection is cut off.
     """
 
     def __init__(self, websocket: WebSocket, backlog_bytes_max: int) -> None:
         self._websocket = websocket
+        self._connection: WebSocketConnection = websocket.scope["state"][CONNECTION]
+        self._connection.on_room = self._write
         self._backlog_bytes_max = backlog_bytes_max
-        self._texts: deque[tuple[str, int]] = deque()  # with their bytes
-        self._bytes = 0
-        self._news = asyncio.Event()
+        self._texts: list[str] = []
+        self._bytes = 0  # of the texts
+        self._ended = asyncio.Event()
         self._end: tuple[int, str] | None = None
 
     @property
@@ -42,30 +40,33 @@ class Outbound:
             self.cut_off(TRY_AGAIN_LATER, "too much waits for this client")
         if self._end is not None:
             return
-        size = len(text) if text.isascii() else len(text.encode())
-        self._texts.append((text, size))
-        self._bytes += size
-        self._news.set()
+        if not self._texts:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._texts.append(text)
+        self._bytes += len(text) if text.isascii() else len(text.encode())
+
+    def _write(self) -> None:
+        """Write what waits, if the client has read what was written before."""
+        if not self._texts or self._connection.is_paused:
+            return
+        texts, self._texts, self._bytes = self._texts, [], 0
+        if self._connection.is_open:
+            self._connection.write(texts)
 
     def cut_off(self, code: int, why: str) -> None:
         """Close the connection with a close code of RFC 6455; what waits is not sent any more."""
         if self._end is None:
             self._end = code, why
             self._texts.clear()
-            self._news.set()
-            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._abort)
+            self._ended.set()
+            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._connection.abort)
 
     async def run(self) -> None:
-        """Send until the connection ends or is cut off. Raises nothing."""
+        """Wait until the connection is cut off, and close it. Raises nothing."""
         try:
-            while self._end is None:
-                await self._news.wait()
-                self._news.clear()
-                while self._texts:
-                    text, size = self._texts.popleft()
-                    await self._websocket.send_text(text)
-                    self._bytes -= size
-            await self._websocket.close(*self._end)
+            await self._ended.wait()
+            if self._end is not None:
+                await self._websocket.close(*self._end)
         except (
             WebSocketDisconnect,
             RuntimeError,
@@ -75,8 +76,3 @@ class Outbound:
             if self._end is None:
                 self._end = 1006, "the connection has ended"
             self._texts.clear()
-
-    def _abort(self) -> None:
-        abort: Callable[[], None] | None = self._websocket.scope.get("state", {}).get(ABORT)
-        if abort is not None:
-            abort()

@@ -49,10 +49,11 @@ def pairs_of(text: str, what: str) -> Pairs | Refusal:
     if not text.startswith("{"):
         return invalid(f"{what} is not a JSON object")
     try:
-        found: Pairs = _decoder.decode(text)
+        found: Pairs
+        found, end = _decoder.raw_decode(text)
     except (ValueError, ArithmeticError, RecursionError):
         return invalid(f"{what} is not JSON")
-    return found
+    return found if end == len(text) else invalid(f"{what} is not JSON")
 
 
 def read(model: type[M], name: str, pairs: Iterable[tuple[str, object]]) -> M | Refusal:
