@@ -63,12 +63,14 @@ def test_without_a_good_key_there_is_no_websocket(gateway: Gateway, query: str) 
 
 
 def test_who_begins_with_a_frame_that_is_too_long_is_no_mistake_of_ours(gateway: Gateway) -> None:
-    """1009, although the server has not written yet what a client begins with."""
+    """1009, although the server has not written yet what a client begins with. Nor is who has no key."""
     handshake = (
         b"GET /v1/?apikey=key37 HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     )
     handshake += b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + b"A" * 22 + b"==\r\n\r\n"
     engine = gateway.engine
+    with pytest.raises(InvalidStatus), connect(f"ws://127.0.0.1:{gateway.api_port}/v1/?apikey=key99"):
+        pass
     with closing(create_connection(("127.0.0.1", gateway.api_port), PATIENCE)) as connection:
         os.kill(engine, signal.SIGSTOP)  # so that the orders are not there yet
         try:

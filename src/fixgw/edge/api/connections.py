@@ -294,6 +294,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if self._is_over:
             raise ClientDisconnected
         await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # it was refused, which the library would log as our mistake
 
     def handle_ping(self) -> None:
         """Answer a ping. The answers to very many that come while the client does not read would pile up."""
