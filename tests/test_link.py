@@ -15,6 +15,7 @@ from fixgw import link
 from fixgw.core.directory import OmsName
 from fixgw.core.requests import CancelOrder, FillOrder, OrderAnswer, OrderHistory, TriggerOrder
 from fixgw.core.scope import Scope, ScopeType
+from fixgw.engine.loop import ASKED_BESIDE_FIX
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Answered, Ask, DisableSession, EdgeReport, EdgeSession, Status, WatchOrders
 from fixgw.link import ASKED_PER_TURN, FRAME_MAX, Asked, LinkError, LinkServer, Question, Reply, Said, call
@@ -162,7 +163,10 @@ def test_a_peer_that_goes_without_its_answer_is_forgotten(tmp_path: Path) -> Non
     server.close()
 
 
-def test_what_is_asked_for_api_clients_is_taken_a_few_at_a_time(server: LinkServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [ASKED_PER_TURN, ASKED_BESIDE_FIX])
+def test_what_is_asked_for_api_clients_is_taken_a_few_at_a_time(
+    server: LinkServer, tmp_path: Path, most: int
+) -> None:
     """So a flood of them does not keep a FIX session waiting; their answers keep their order."""
     requests = b"".join(frame(msgspec.json.encode(WatchOrders(number, frozenset()))) for number in range(40))
     with connect(tmp_path) as peer:
@@ -170,8 +174,8 @@ def test_what_is_asked_for_api_clients_is_taken_a_few_at_a_time(server: LinkServ
         peer.sendall(requests)
         heard: list[int] = []
         while len(heard) < 40:
-            taken = server.take()
-            assert 0 < len(taken) <= ASKED_PER_TURN
+            taken = server.take(most)
+            assert 0 < len(taken) <= most
             for said, answer in taken:
                 assert isinstance(said, WatchOrders)
                 heard.append(said.number)

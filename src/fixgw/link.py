@@ -135,8 +135,8 @@ class LinkServer:
         self._selector.register(self._listener, EVENT_READ)
         self._connections: dict[int, _Connection] = {}
 
-    def take(self) -> list[Taken]:
-        """What was said since the last call (a few requests of a connection), with the way to answer each."""
+    def take(self, asked_max: int = ASKED_PER_TURN) -> list[Taken]:
+        """What was said since the last call, at most so many of a connection, with the way to answer each."""
         for key, events in self._selector.select(0):
             if key.fileobj is self._listener:
                 self._accept()
@@ -147,7 +147,7 @@ class LinkServer:
         taken: list[Taken] = []
         for connection in list(self._connections.values()):
             if connection.received and not connection.to_send and not connection.told:
-                taken += self._requests(connection)
+                taken += self._requests(connection, asked_max)
         return taken
 
     def flush(self) -> bool:
@@ -182,10 +182,10 @@ class LinkServer:
         if not received:
             self._drop(connection)
 
-    def _requests(self, connection: _Connection) -> list[Taken]:
+    def _requests(self, connection: _Connection, asked_max: int) -> list[Taken]:
         taken: list[Taken] = []
         try:
-            while len(taken) < ASKED_PER_TURN and (frame := connection.frame()) is not None:
+            while len(taken) < asked_max and (frame := connection.frame()) is not None:
                 said = _decode(frame)
                 taken.append((said, connection.tell))
                 if not isinstance(said, Asked):

@@ -18,7 +18,16 @@ from fixgw.engine.turn import Answered, Ask, Command, Status, WatchOrders
 from fixgw.engine.venue_asks import ServeVenues, VenueHealth, VenueSaid
 from fixgw.fix.acceptor import Acceptor
 from fixgw.fix.application import die
-from fixgw.link import Answer, EdgeReply, LinkServer, Question, Reply, StatusReply, Told
+from fixgw.link import (
+    ASKED_PER_TURN,
+    Answer,
+    EdgeReply,
+    LinkServer,
+    Question,
+    Reply,
+    StatusReply,
+    Told,
+)
 
 log = structlog.get_logger("fixgw.engine")
 
@@ -28,6 +37,7 @@ LOGOUT_SECONDS = (
 )
 KEEP_TIME_SECONDS = 1.0  # how often heartbeats and the supervisor are looked after, however busy the loop is
 COLLECT_SECONDS = 1.0  # how often an idle loop collects what exceptions and the like left behind
+ASKED_BESIDE_FIX = 4  # of one connection of the link at least, in a turn whose end a FIX client waits for
 PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
 
 
@@ -103,7 +113,7 @@ class Loop:
         commands: list[Command] = []
         asked: list[tuple[Ask, Tell]] = []
         questions: list[tuple[Question, Callable[[Told], None]]] = []
-        for said, answer in self._link.take():
+        for said, answer in self._link.take(_asked_max(len(arrivals))):
             if isinstance(said, Ask):
                 asked.append((said, answer))
             elif isinstance(said, WatchOrders):
@@ -138,6 +148,11 @@ class Loop:
 
 def _venue_answerer(number: int, tell: Callable[[Answered], None]) -> Callable[[Refusal | None], None]:
     return lambda refusal: tell(Answered(number, refusal))
+
+
+def _asked_max(arrivals: int) -> int:
+    """How many requests of one connection of the link a turn takes beside so many of FIX: about as many."""
+    return min(max(arrivals, ASKED_BESIDE_FIX), ASKED_PER_TURN) if arrivals else ASKED_PER_TURN
 
 
 def _answerer(reply: Callable[[Answer], None]) -> Callable[[Refusal | None], None]:

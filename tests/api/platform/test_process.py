@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -137,6 +138,13 @@ def test_a_captured_login_is_of_no_use(gateway: Gateway) -> None:
     gateway.until_api_ready(pid)
     assert get(gateway, "/who", **old).status_code == 401
     assert get(gateway, "/who", **signed(str(time.time_ns() // 10**6))).status_code == 200
+
+
+def test_fix_goes_first_where_cores_are_few(gateway: Gateway) -> None:
+    """The kernel gives the API's process less than the engine and the edge."""
+    pids = (gateway.engine, gateway.edge, gateway.api_pid)
+    engine, edge, api = (os.getpriority(os.PRIO_PROCESS, pid) for pid in pids)
+    assert engine == edge < api or api == 19
 
 
 # crashes

@@ -38,6 +38,7 @@ from fixgw.secret_text import SecretError, secret_text
 
 log = structlog.get_logger("fixgw.api")
 
+NICENESS = 5  # where there is no core for each process, the engine and the FIX clients go first
 UP_SECONDS = 0.01  # between two looks whether there is an engine to ask
 SAY_SECONDS = 0.02  # for dialects to say that the server stops
 ANSWER_SECONDS = 1.0  # how long a stop waits for the engine's answers
@@ -211,6 +212,7 @@ def main() -> int:
         return failed(str(error), EXIT_REFUSED)
     except ConfigError as error:
         return failed("\n".join(error.problems), EXIT_CONFIG)
+    os.nice(NICENESS)
     lines = configure(config.log.format, config.log.level)
     take_logs()
     api_port: int = options.api_port or config.api.port
