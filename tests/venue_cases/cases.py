@@ -265,7 +265,10 @@ def rate_limit(stage: Stage) -> None:
     word = stage.word(CANCEL)
     if stage.kind == "alphapoint":  # it can say so over HTTP only
         stage.proxy.answer(503, match="/WSGateway/", times=ALWAYS)
+        logins = stage.proxy.count("/AuthenticateUser")
         stage.proxy.cut()
+        until(lambda: stage.proxy.count("/AuthenticateUser") > logins)
+        stage.until_up()
         word = "/CancelOrder"
     stage.proxy.answer(429, b'{"message": "slow down"}', word, 4, "Retry-After: 1\r\n")
     request = stage.mass((55, "BTC-USD"), scope="1")

@@ -122,8 +122,11 @@ class Stage:
         """End what an earlier case left when it failed."""
         self.heal()
         self.until_up()
+        self.operator.drain()
         while self.seen() - {self._outside_row}:
             self.operator.send("q", *mass(fresh("clean"), "7", (1, 14)))
+            self.operator.until(lambda one: one.type == "r", SLOW_SECONDS)
+            self.until_known()
             self.operator.drain()
         for client in (self.trader, self.operator, self.owner, self._looker, self._stranger):
             client.drain()
@@ -160,7 +163,7 @@ class Stage:
         client.send("AF", (584, name), (585, 7))
         found = client.until(lambda one: one.get(584) == name and one.get(912) == "Y", SLOW_SECONDS)
         shown = [one for one in found if one.get(584) == name]
-        if client in (self.trader, self.operator):  # the others are also told what happens
+        if client is self.trader:  # the others are also told what happens
             assert shown == found, found
         return [one for one in shown if one[911] != "0"]
 
@@ -369,7 +372,13 @@ def opened(kind: str, directory: Path) -> Iterator[Stage]:
             yield Stage(kind, gateway, None, None)
         return
     bridge = Bridge(
-        directory, kind, request_seconds=1, confirm_seconds=1, requests_per_second=2_000, requests_at_once=16
+        directory,
+        kind,
+        request_seconds=1,
+        confirm_seconds=1,
+        poll_seconds=1 if kind == "openalgo" else 60,  # the others say it themselves, or are asked
+        requests_per_second=2_000,
+        requests_at_once=16,
     )
     with Proxy(bridge.back.api_port) as proxy:
         try:
