@@ -170,9 +170,13 @@ class Gateway:
         self.process.stdout.close()
         self.process = None
         RUNNING.discard(self)
+        self.close_clients()
+        return code
+
+    def close_clients(self) -> None:
+        """Close the connections of its clients: before a stop, which would wait for their Logouts."""
         for client in self._clients:
             client.close()
-        return code
 
     def kill(self) -> None:
         """kill -9: everything is gone at once."""
@@ -232,8 +236,7 @@ class Gateway:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for client in self._clients:
-            client.close()  # before the stop, which would wait for their Logouts
+        self.close_clients()
         if self.process is not None:
             code = self.stop()
             assert kind is not None or code == 0, self.log.read_text()[-3000:]

@@ -159,6 +159,8 @@ class Client:
                 assert found.get(43) == "Y", f"MsgSeqNum below {self.expected}: {found}"
                 continue
             if seq_num > self.expected:
+                if found.type == "2":  # is answered at once: it does not come again
+                    self._fill_gap(int(found[7]))
                 if self._asked_from != self.expected:
                     self._asked_from = self.expected
                     self.send("2", (7, self.expected), (16, 0))

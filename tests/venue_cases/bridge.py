@@ -62,18 +62,29 @@ class Bridge:
 
     def __init__(self, directory: Path, kind: str, **settings: object) -> None:
         self.kind = kind
-        self.back = Gateway(directory / "back", api=True)
+        limits = (
+            "requests_per_second = 200\nrequests_burst = 400",
+            "requests_per_second = 10000\nrequests_burst = 10000",
+        )
+        self.back = Gateway(directory / "back", write_config(directory / "venue", limits), api=True)
         self.directory = directory
         self.settings = settings
         self.front: Gateway | None = None
+        self._url = ""
 
     def start(self, url: str | None = None) -> "Bridge":
         """Start both, and wait until the venue is up."""
         self.back.start()
-        where = url or f"http://127.0.0.1:{self.back.api_port}"
-        config = bridge_config(self.directory / "config", self.kind, where, **self.settings)
+        self._url = url or f"http://127.0.0.1:{self.back.api_port}"
+        config = bridge_config(self.directory / "config", self.kind, self._url, **self.settings)
         self.front = Gateway(self.directory / "front", config).start()
         return self
+
+    def start_front(self, **settings: object) -> None:
+        """Start the front again, with these settings of its venue."""
+        assert self.front is not None
+        bridge_config(self.directory / "config", self.kind, self._url, **{**self.settings, **settings})
+        self.front.start()
 
     def client(self, name: str) -> Client:
         """A FIX client of the bridge."""
@@ -84,6 +95,7 @@ class Bridge:
         """Stop both."""
         for gateway in (self.front, self.back):
             if gateway is not None and gateway.process is not None:
+                gateway.close_clients()
                 gateway.stop()
 
     def __enter__(self) -> "Bridge":

@@ -276,7 +276,10 @@ class Proxy:
         next_frame: asyncio.Future[Frame] | None = None
         while True:
             next_frame = next_frame or asyncio.ensure_future(_frame(reader))
-            await asyncio.wait([next_frame], timeout=SWAP_SECONDS if held else None)
+            try:
+                await asyncio.wait([next_frame], timeout=SWAP_SECONDS if held else None)
+            finally:  # also when both ways end at once, and nobody reads this one
+                next_frame.add_done_callback(_look_at)
             if not next_frame.done():
                 writer.write(held)
                 held = b""
@@ -303,6 +306,12 @@ class Proxy:
                     continue
             writer.write(wire + held)
             held = b""
+
+
+def _look_at(ended: asyncio.Future[Frame]) -> None:
+    """Have seen why it failed."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
