@@ -75,15 +75,16 @@ class Venues:
             return None
         oms = state.oms
         if oms.is_embedded:
-            why = "nothing was sent to it" if self._sandbox.is_away else None
+            why = "" if self._sandbox.is_away else None
         elif oms.waits_for_venue and not entered:
             return None
         else:
             status = self.status(oms.oms_id, now)
-            why = None if status.is_up else f"{status.why}; nothing was sent to it"
+            why = None if status.is_up else f" ({status.why})"
         if why is None:
             return None
-        return server_error(f"the venue of OMS {oms.oms_id} is out of reach: {why}", Failure.VENUE_AWAY)
+        text = f"the venue of OMS {oms.oms_id} is out of reach{why}; nothing was sent to it"
+        return server_error(text, Failure.VENUE_AWAY)
 
     def carry_out(self, state: OmsState, decision: Decision, now: datetime) -> Sequence[OrderAnswer]:
         """Have the venue do what was decided and applied; what the sandbox answers at once."""
