@@ -49,6 +49,7 @@ types: setup
 	$(PYTHON_IN_VENV) -m mypy
 
 cases: setup
+	$(PYTHON_IN_VENV) -m pytest -m bridge tests/venues
 	$(PYTHON_IN_VENV) -m pytest tests/venue_cases
 
 clients: setup

@@ -15,6 +15,8 @@ from tests.gateway import ROOT
 from tests.venue_cases.bridge import Bridge
 from tests.wire import Client, cancel, fresh, mass, order
 
+pytestmark = pytest.mark.bridge
+
 EXAMPLE = ROOT / "config" / "bridge-alphapoint.toml"
 
 

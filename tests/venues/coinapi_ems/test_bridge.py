@@ -22,6 +22,8 @@ from tests.gateway import ROOT, until
 from tests.venue_cases.bridge import Bridge
 from tests.wire import Client, Message, cancel, fresh, mass, order
 
+pytestmark = pytest.mark.bridge
+
 EXAMPLE = ROOT / "config" / "bridge-coinapi-ems.toml"
 PAGE = (ROOT / "docs" / "bridge-coinapi-ems.md").read_text(encoding="utf-8")
 

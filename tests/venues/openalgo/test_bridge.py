@@ -9,6 +9,8 @@ from tests.venue_cases.bridge import Bridge
 from tests.venue_cases.proxy import Do, Proxy
 from tests.wire import Client, Message, cancel, fresh, mass, order
 
+pytestmark = pytest.mark.bridge
+
 PLACE, CANCEL, CANCEL_ALL, BOOK = "placeorder", "cancelorder", "cancelallorder", "orderbook"
 
 

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.gateway import until
 from tests.venue_cases.bridge import Bridge
 from tests.venue_cases.proxy import Do, Proxy
 from tests.wire import cancel, order
+
+pytestmark = pytest.mark.bridge
 
 
 def test_what_was_in_flight_when_the_gateway_was_killed_is_found_and_not_sent_again(tmp_path: Path) -> None:
