@@ -23,8 +23,8 @@ SANDBOX = "sandbox"
 PLACE, CANCEL, CANCEL_ALL, NEWS, BOOK = range(5)
 WORDS: dict[str, tuple[str, ...]] = {
     "alphapoint": (
-        '"SendOrder"',
-        '"CancelOrder"',
+        "SendOrder",
+        "CancelOrder",
         '"CancelAllOrders"',
         '"OrderStateEvent"',
         '"GetOpenOrders"',
@@ -307,6 +307,10 @@ class Stage:
         assert one[11] == request, one
         assert one.type == "9" or (one.type, one[531]) == ("r", "0"), one
         return one
+
+    def is_reason(self, text: str, why: str) -> bool:
+        """Whether the venue's reason is told. An EMS answers without one when its report of it comes later."""
+        return why in text or (self.kind == "coinapi_ems" and "the venue has refused the cancel" in text)
 
     def cancel(self, entered: Entered) -> str:
         """Send an F; its ClOrdID."""
