@@ -576,3 +576,78 @@ def test_nothing_is_learned_before_it_is_known_what_is_ours() -> None:
         await scene.until(lambda: there in scene.said)
 
     play(scene, script)
+
+
+def test_a_cancel_whose_outcome_stays_unknown_is_sent_again_with_growing_pauses_and_never_given_up() -> None:
+    """The venue took none of them, so that it is not refused after some."""
+    scene = Scene()
+    scene.venue.acts = scene.venue.tells = False
+    scene.venue.errors["cancel"] = [UnknownOutcomeError("504")] * 100
+    at: list[float] = []
+
+    async def script() -> None:
+        clock = asyncio.get_running_loop().time
+        scene.resting(1)
+        scene.cancel(1)
+        for sent in (1, 2, 3):
+            await scene.until(lambda sent=sent: scene.venue.asked.count("cancel 1") == sent)  # type: ignore[misc]
+            at.append(clock())
+        scene.venue.orders[1] = stands(1, CANCELED)
+        await scene.until_idle()
+
+    play(scene, script)
+    assert at[1] - at[0] > 0.9
+    assert at[2] - at[1] > 1.8
+    assert [said for said in scene.said if isinstance(said, OrderAnswer)] == []
+    assert scene.said[-1] == stands(1, CANCELED)
+
+
+def test_a_venue_whose_orders_cannot_be_read_is_not_asked_all_the_time() -> None:
+    """With growing pauses, until it has said them."""
+    scene = Scene()
+    scene.venue.errors["open_orders"] = []
+
+    async def script() -> None:
+        scene.venue.is_up = False
+        await asyncio.sleep(0.2)
+        scene.venue.errors["open_orders"] = [VenueAwayError("no")] * 3
+        scene.venue.is_up = True
+        began = asyncio.get_running_loop().time()
+        await scene.until(lambda: scene.venue.asked.count("open_orders") == 4)
+        assert asyncio.get_running_loop().time() - began > 1.2
+
+    play(scene, script)
+
+
+def test_orders_that_end_while_the_venue_is_read_do_not_stop_the_reading() -> None:
+    """A look at one of them may take long, and meanwhile the venue says of another one that it has ended."""
+    scene = Scene(poll_seconds=1)
+
+    async def find(order: Order) -> VenueOrder:
+        for number in (1, 2):
+            scene.venue.tell(stands(number, CANCELED))
+        return stands(order.order_id, CANCELED)
+
+    scene.venue.find = find  # type: ignore[method-assign,assignment]
+
+    async def script() -> None:
+        scene.resting(1, 2)
+        scene.venue.orders.clear()
+        await scene.until(lambda: scene.venue.asked.count("open_orders") == 2)
+
+    play(scene, script)
+
+
+def test_a_cancel_all_waits_for_a_venue_that_is_away_where_that_is_wanted() -> None:
+    """And is carried out then."""
+    scene = Scene(when_away="wait")
+    scene.venue.reaches = Reach.NATIVE
+    scene.venue.errors["cancel_all"] = [VenueAwayError("no connection")]
+
+    async def script() -> None:
+        scene.resting(1, 2)
+        scene.cancel(1, 2, selector=ALL)
+        await scene.until_idle()
+
+    play(scene, script)
+    assert {stands(1, CANCELED), stands(2, CANCELED)} <= set(scene.said)

@@ -39,6 +39,7 @@ class Venues:
     def __init__(self, config: Config, data: Path) -> None:
         self._link = EngineLink(data, ANSWER_SECONDS, self._came, self._asked)
         self._stopped = asyncio.Event()
+        self._mistake: BaseException | None = None
         self._keepers = dict(self._made(config))
 
     def _made(self, config: Config) -> list[tuple[int, Keeper]]:
@@ -59,6 +60,8 @@ class Venues:
         loop.add_reader(sys.stdin.fileno(), self._told)
         tasks = [asyncio.ensure_future(self._link.run()), asyncio.ensure_future(self._say_health())]
         tasks += [asyncio.ensure_future(keeper.run()) for keeper in self._keepers.values()]
+        for task in tasks:
+            task.add_done_callback(self._ended)
         say("ready")
         while not self._stopped.is_set():
             say("beat")
@@ -70,6 +73,14 @@ class Venues:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._mistake is not None:
+            raise self._mistake
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nothing of this ends by itself: without it venues would not be kept, and nobody would know."""
+        if not self._stopped.is_set() and not task.cancelled():
+            self._mistake = task.exception()
+            self._stopped.set()
 
     def _told(self) -> None:
         """The supervisor's end is ours."""

@@ -1,11 +1,16 @@
 """How much is asked of a venue at once and in a second, and who goes first: cancels, orders, looks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import count
+from typing import TypeVar
+
+from fixgw.edge.venues.contract import VenueBusyError
+
+_T = TypeVar("_T")
 
 
 class Urgency(IntEnum):
@@ -29,12 +34,27 @@ class Slots:
         self._next = 0.0  # when the next one may begin
         self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
         self._arrived = count()
+        self.seconds = 0.0  # how long the last answer took
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
         """How many wait to begin."""
         return len(self._waiting)
+
+    async def ask(self, urgency: Urgency, request: Callable[[], Awaitable[_T]]) -> _T:
+        """What `request` brings when it is its turn; it is made again after each pause that is asked for."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            async with self.take(urgency):
+                began = clock()
+                try:
+                    answer = await request()
+                except VenueBusyError as busy:
+                    self.pause(busy.seconds)
+                    continue
+                self.seconds = clock() - began
+                return answer
 
     @asynccontextmanager
     async def take(self, urgency: Urgency) -> AsyncIterator[None]:
