@@ -628,7 +628,7 @@ def test_orders_that_end_while_the_venue_is_read_do_not_stop_the_reading() -> No
             scene.venue.tell(stands(number, CANCELED))
         return stands(order.order_id, CANCELED)
 
-    scene.venue.find = find  # type: ignore[method-assign,assignment]
+    scene.venue.find = find  # type: ignore[method-assign]
 
     async def script() -> None:
         scene.resting(1, 2)
