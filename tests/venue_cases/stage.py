@@ -313,11 +313,7 @@ class Stage:
         return one
 
     def is_reason(self, text: str, why: str) -> bool:
-<<<<<<< HEAD
-        """Whether the venue's reason is told. An EMS answers without one when its report of it is late."""
-=======
         """Whether the venue's reason is told. An EMS may answer without one before it reports it."""
->>>>>>> venue-cases
         return why in text or (self.kind == "coinapi_ems" and "the venue has refused the cancel" in text)
 
     def cancel(self, entered: Entered) -> str:
