@@ -62,11 +62,12 @@ class Bridge:
 
     def __init__(self, directory: Path, kind: str, **settings: object) -> None:
         self.kind = kind
-        limits = (
-            "requests_per_second = 200\nrequests_burst = 400",
-            "requests_per_second = 10000\nrequests_burst = 10000",
+        edits = (
+            ("requests_per_second = 200\n", "requests_per_second = 10000\n"),
+            ("requests_burst = 400\n", "requests_burst = 10000\n"),
+            ("backlog_bytes_max = 4194304\n", "backlog_bytes_max = 67108864\n"),  # a list of 5,000 orders
         )
-        self.back = Gateway(directory / "back", write_config(directory / "venue", limits), api=True)
+        self.back = Gateway(directory / "back", write_config(directory / "venue", *edits), api=True)
         self.directory = directory
         self.settings = settings
         self.front: Gateway | None = None

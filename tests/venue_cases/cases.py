@@ -5,7 +5,6 @@ told when the venue has confirmed it, once, and nothing outside of what was aske
 front shows the same open orders as its venue.
 """
 
-import os
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -18,6 +17,7 @@ from tests.venue_cases.stage import (
     BOOK,
     CANCEL,
     CANCEL_ALL,
+    MANY,
     NEWS,
     PLACE,
     SANDBOX,
@@ -25,9 +25,6 @@ from tests.venue_cases.stage import (
     Stage,
 )
 from tests.wire import cancel, fresh, order
-
-MANY = int(os.environ.get("FIXGW_VENUE_ORDERS", "500"))
-"""The orders of the largest case; 5,000 take too long to be in every run."""
 
 Play = Callable[[Stage], None]
 

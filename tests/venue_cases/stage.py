@@ -1,5 +1,6 @@
 """Where the venue cases are played: a FIX client, a gateway, what is between, and the venue's own side."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,8 +41,11 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 """What stands in the messages of each dialect, and in no others, by what they are for."""
 
+MANY = int(os.environ.get("FIXGW_VENUE_ORDERS", "500"))
+"""The orders of the largest case; 5,000 take too long to be in every run."""
+
 ALWAYS = 1_000_000  # messages
-SLOW_SECONDS = 30.0
+SLOW_SECONDS = 30.0 * max(1, MANY / 500)
 
 
 class Row(NamedTuple):
@@ -95,7 +99,7 @@ class Stage:
         self._bridge = bridge
         self._proxy = proxy
         self._prices = (Decimal(number) / 100 for number in count(10_001))
-        self._told: Counter[tuple[int, str]] = Counter()
+        self._told: Counter[tuple[int, str, str]] = Counter()
         self.trader, self.operator = self._log_on(front)
         self.owner, self._looker = (self.trader, self.operator) if bridge is None else self._log_on(self.back)
         self._stranger = self.back.client("TRADER39")
@@ -375,8 +379,8 @@ class Stage:
                 continue
             found.append(one)
             if one.type == "8" and one[17] != "0":
-                self._told[client.port, one[17]] += 1
-                assert self._told[client.port, one[17]] == 1, one
+                self._told[client.port, client.name, one[17]] += 1
+                assert self._told[client.port, client.name, one[17]] == 1, one
         return found
 
 
@@ -394,7 +398,8 @@ def opened(kind: str, directory: Path) -> Iterator[Stage]:
     bridge = Bridge(
         directory,
         kind,
-        request_seconds=1,
+        request_seconds=1 if MANY <= 500 else 10,  # also a list of all orders is one request
+        scope_seconds=5 if MANY <= 500 else 30,
         confirm_seconds=1,
         poll_seconds=60 if kind == "alphapoint" else 1,  # it says everything by itself
         requests_per_second=2_000,
