@@ -76,9 +76,13 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep the venue until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._adapter.run())
-            group.create_task(self._reader.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._adapter.run())
+                group.create_task(self._reader.run())
+        finally:
+            for task in self._tasks:
+                task.cancel()
 
     def ask(self, ask: VenueAsk) -> None:
         """Do what the engine asks."""
