@@ -307,6 +307,7 @@ def very_many(stage: Stage) -> None:
     assert stage.taken_on(request) == MANY
     assert stage.outcome(request, orders).canceled == {one.cl_ord_id for one in orders}
     assert not stage.reports(stage.trader)
+    stage.look_again()
 
 
 @case("no answer to an order", NO_REPLY)

@@ -76,9 +76,13 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep the venue until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._connect())
-            group.create_task(self._reader.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._connect())
+                group.create_task(self._reader.run())
+        finally:
+            for task in self._tasks:
+                task.cancel()
 
     async def _connect(self) -> None:
         """Keep the adapter connected, also after a mistake of its own."""
