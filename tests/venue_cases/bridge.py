@@ -65,7 +65,7 @@ class Bridge:
         edits = (
             ("requests_per_second = 200\n", "requests_per_second = 10000\n"),
             ("requests_burst = 400\n", "requests_burst = 10000\n"),
-            ("backlog_bytes_max = 4194304\n", "backlog_bytes_max = 67108864\n"),  # a list of 5,000 orders
+            ("backlog_bytes_max = 16777216\n", "backlog_bytes_max = 67108864\n"),  # a list of 5,000 orders
         )
         self.back = Gateway(directory / "back", write_config(directory / "venue", *edits), api=True)
         self.directory = directory
