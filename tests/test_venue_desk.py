@@ -22,6 +22,7 @@ from fixgw.core.requests import (
     VenueStatus,
 )
 from fixgw.core.scope import Scope, ScopeType
+from fixgw.engine.sandbox import HoldCancels, ReleaseCancels
 from fixgw.engine.turn import Answered, Ask, Command, Happened, Limits
 from fixgw.engine.venue_asks import Believed, CancelOrders, PlaceOrder, ReadScope, VenueAsk, VenueHealth
 from tests.test_desk import NOW, Bench
@@ -275,6 +276,15 @@ def test_a_restart_asks_what_became_of_everything(bench: VenueBench) -> None:
     ]
     assert shown(bench.hear(stands(1, VenueStatus.CANCELED))) == ["8 150=4 39=4 11=c1 41=a1"]
     assert shown(bench.hear(ScopeRead(1, read.mass_cancel_id)))[0] == "r 533=1"
+
+
+def test_the_sandbox_answers_for_no_other_venue(bench: VenueBench) -> None:
+    """Its cancels are released; one that is pending elsewhere ends by the word of its own venue alone."""
+    bench.resting("a1", 1)
+    bench.ask("F", cancel("c1", "a1"))
+    assert bench.say(HoldCancels()) == []
+    assert bench.say(ReleaseCancels()) == []
+    assert bench.desk.states[1].book[1].status is OrdStatus.PENDING_CANCEL
 
 
 def test_a_day_order_that_outlives_its_day_is_canceled_on_its_venue(bench: VenueBench) -> None:

@@ -158,8 +158,7 @@ class Desk:
         """
         self._at = now
         self._delivery.moved = self._last_in()
-        embedded = [state for state in self.states.values() if state.oms.is_embedded]
-        for answer in self._sandbox.cancel(pending_cancels(embedded)):
+        for answer in self._sandbox.cancel(pending_cancels(self._embedded)):
             self._venue_said(answer, "restart")
         for state in self.states.values():
             for mass_cancel_id in state.mass_cancels:
@@ -387,7 +386,7 @@ class Desk:
             return self._venue_said(said, "link")
         if isinstance(said, RefuseCancel) and self._state_of(said.order_id) is None:
             return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
-        for answer in self._sandbox.told(said, self.states.values()):
+        for answer in self._sandbox.told(said, self._embedded):
             self._venue_said(answer, "link")
         return None
 
@@ -444,6 +443,11 @@ class Desk:
         self.venues.cancel(state, accepted.order_ids, selector)
         return None
 
+    @property
+    def _embedded(self) -> list[OmsState]:
+        """The states of the OMSes whose orders live on the sandbox."""
+        return [state for state in self.states.values() if state.oms.is_embedded]
+
     def _state_of(self, order_id: int) -> OmsState | None:
         """The state of the OMS that knows this order."""
         return next((state for state in self.states.values() if state.book.get(order_id) is not None), None)
@@ -467,6 +471,6 @@ class Desk:
             expired = expire(state, order_id, self._at)
             if expired is not None:
                 self._applied(state, expired, *evolve(state, expired))
-                self._record.other("clock", "OrderExpired", state.oms.oms_id, (expired,), self._at)
+                self._record.other("clock", type(expired).__name__, state.oms.oms_id, (expired,), self._at)
                 if isinstance(expired, CancelRequested):
                     self.venues.cancel(state, (order_id,), None)
