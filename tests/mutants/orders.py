@@ -63,7 +63,7 @@ def order_id_wins(request: Any) -> ClientRequest:
     return request  # type: ignore[no-any-return]
 
 
-@written(106)
+@written(141)
 def canceled_order_forgets_its_fills(report: Written) -> None:
     """CumQty(14) and AvgPx(6) of a canceled order are 0."""
     if report.has((35, "8"), (150, "4")) and report.get(41):
@@ -105,13 +105,13 @@ def canceled_again(told: list[Told], event: Event, _: Order | None, order: Order
     return [(session, again)]
 
 
-@tells(111)
+@tells(112)
 def unknown_order_is_not_answered(told: list[Told], *_: Any) -> list[Told]:
     """A cancel of an unknown order gets no answer at all."""
     return [one for one in told if not (isinstance(one[1], CancelReject) and one[1].order is None)]
 
 
-@written(112)
+@written(106)
 def already_pending_is_too_late(report: Written) -> None:
     """A second cancel gets CxlRejReason(102)=0."""
     if report.has((35, "9"), (102, "3")):

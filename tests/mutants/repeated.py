@@ -31,7 +31,7 @@ def id_is_free_when_the_order_is_closed(original: Any, state: OmsState, request:
     return original(state, request, at)
 
 
-@fault(152, repetition, "answer")
+@fault(111, repetition, "answer")
 def order_is_entered_again(original: Any, state: OmsState, request: Any, at: datetime) -> Any:
     """An order that comes again with PossResend(97)=Y is entered twice."""
     if isinstance(request, NewOrder) and request.poss_resend:

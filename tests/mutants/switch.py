@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 SWITCH = "FIXGW_FAULT"
 """The environment variable that holds the path of the file with the active fault's name."""
 
-MODULES = ("orders", "repeated", "selection", "reports", "status", "sessions", "refusals")
+MODULES = ("orders", "repeated")
 """The modules of this package that hold faults."""
 
 Original = Callable[..., Any]
@@ -61,9 +61,14 @@ def load() -> list[Fault]:
     return FAULTS
 
 
-def by_scenario() -> dict[int, str]:
-    """The name of the fault that each scenario is made to notice."""
-    return {one.scenario: one.name for one in load()}
+def names_by_scenario() -> dict[int, list[str]]:
+    """The names of the faults that each scenario is made to notice."""
+    found: dict[int, list[str]] = {}
+    for one in load():
+        names = found.setdefault(one.scenario, [])
+        if one.name not in names:
+            names.append(one.name)
+    return found
 
 
 def install(switch: Path) -> None:

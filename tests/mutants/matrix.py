@@ -1,0 +1,170 @@
+"""Plays every scenario on the true gateway, where it must pass, and on one with the fault that it is made to
+notice, where it must fail. `python -m tests.mutants.matrix [NUMBERS]` prints what each of them says.
+"""
+
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from fixgw.certify import catalogue, profile
+from fixgw.certify.grammar import Script, parse
+from fixgw.certify.player import ControlError, Player
+from fixgw.certify.results import Outcome, Result
+from fixgw.core.requests import FillOrder, TriggerOrder
+from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
+from fixgw.link import Said
+from tests.gateway import ROOT, Gateway, own_address, until
+from tests.mutants import switch
+
+PROFILE = ROOT / "config" / "certify-fixgw.toml"
+PATIENCE_SECONDS = 10.0
+IMPATIENCE_SECONDS = 1.0  # for a gateway with a fault: what is missing there never comes
+
+CLEAN = parse(
+    """title: nothing is left
+rule: each scenario begins with an empty book
+logon OPERATOR
+OPERATOR > 35=q|11={new clean}|530=7|60={now}
+OPERATOR < 35=r|531=7|533=0
+""",
+    "000-clean.fix",
+)
+
+
+class Verdict(NamedTuple):
+    """What came of a scenario on the true gateway and on the one with its fault; "" is that all is well."""
+
+    script: Script
+    fault: str
+    problem: str
+    noticed: str
+
+
+class WrongGateway:
+    """A gateway that is wrong in one way at a time, or right; a context manager."""
+
+    def __init__(self, directory: Path) -> None:
+        self._switch = directory / "fault"
+        self._switch.write_text("")
+        module = (sys.executable, "-m", "tests.mutants.wrong_gateway")
+        self._gateway = Gateway(directory / "data", env={switch.SWITCH: str(self._switch)}, command=module)
+        self._profile = profile.load(PROFILE)
+
+    def __enter__(self) -> "WrongGateway":
+        self._gateway.start()
+        self._patient = self._player(PATIENCE_SECONDS)
+        self._impatient = self._player(IMPATIENCE_SECONDS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._gateway.__exit__(kind, error, trace)
+
+    def _player(self, patience: float) -> Player:
+        own = self._profile.model_copy(update={"patience_seconds": patience})
+        return Player(own, self._connect, self._say)
+
+    def _connect(self, _: str) -> socket.socket:
+        return socket.create_connection(
+            ("127.0.0.1", self._gateway.port), PATIENCE_SECONDS, source_address=(own_address(), 0)
+        )
+
+    def _say(self, name: str, arguments: Mapping[str, str]) -> None:
+        """What the commands of the profile say, without a process for each of them."""
+        reply = self._gateway.say(said(name, arguments))
+        if reply.errorcode:
+            raise ControlError(reply.detail)
+
+    def play(self, script: Script, fault: str = "") -> Result:
+        """Play a scenario with a fault, or without; afterwards the gateway is right and its book empty."""
+        self._switch.write_text(fault)
+        player = self._impatient if fault else self._patient
+        try:
+            return player.play(script)
+        finally:
+            self._switch.write_text("")
+            if fault:
+                self._clean()
+
+    def _clean(self) -> None:
+        """Cut the connections that are left, and cancel what is open."""
+        for session in self._impatient._sessions.values():
+            session.close()
+        self._say("release", {})
+        until(lambda: self._patient.play(CLEAN).outcome is Outcome.PASSED)
+
+    def verdict(self, script: Script, fault: str) -> Verdict:
+        """What a scenario says of the true gateway, and of the wrong one."""
+        right = self.play(script)
+        problem = "" if right.outcome is Outcome.PASSED else f"{right.outcome}: {right.reason}"
+        wrong = self.play(script, fault)
+        return Verdict(script, fault, problem, noticed(wrong))
+
+
+def noticed(result: Result) -> str:
+    """Where and how a scenario has noticed a fault; "" if it has not, or not where it looks at an answer."""
+    failed = [played for played in result.played if played.problem]
+    if result.outcome is not Outcome.FAILED or not failed or not failed[0].line:
+        return ""
+    looks = " < " in failed[0].text or failed[0].text.split()[0] in ("any", "logon", "logout")
+    looks |= failed[0].text.endswith(("quiet", "closed"))
+    return result.reason if looks else ""
+
+
+def said(name: str, arguments: Mapping[str, str]) -> Said:
+    """What the engine is told for a control of the profile."""
+    order_id = int(arguments.get("order_id", 0))
+    match name:
+        case "hold":
+            return HoldCancels()
+        case "release":
+            return ReleaseCancels()
+        case "lose":
+            return LoseVenue()
+        case "find":
+            return FindVenue()
+        case "refuse":
+            return RefuseCancel(order_id, arguments["reason"])
+        case "trigger":
+            return TriggerOrder(order_id)
+        case _:
+            px = arguments.get("price")
+            return FillOrder(order_id, Decimal(arguments["quantity"]), None if px is None else Decimal(px))
+
+
+def verdicts(gateway: WrongGateway, scripts: Iterable[Script]) -> Iterable[Verdict]:
+    """One for each fault that is made for one of the scripts."""
+    faults = switch.names_by_scenario()
+    for script in scripts:
+        for fault in faults.get(script.number, ["(no fault is made for it)"]):
+            yield gateway.verdict(script, fault)
+
+
+def main() -> int:
+    """Play them; how many are not as they should be."""
+    scripts = catalogue.choose(catalogue.load(), sys.argv[1] if len(sys.argv) > 1 else "")
+    bad = count = 0
+    started = time.monotonic()
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="fixgw-matrix-"))
+        gateway = stack.enter_context(WrongGateway(Path(directory)))
+        for one in verdicts(gateway, scripts):
+            count += 1
+            is_good = not one.problem and bool(one.noticed)
+            bad += not is_good
+            print(f"{'ok ' if is_good else 'BAD'} {one.script.number} {one.script.name} / {one.fault}")
+            print(f"      true: {one.problem or 'passed'}\n      wrong: {one.noticed or 'NOT NOTICED'}", flush=True)
+    print(f"{count} pairs, {bad} not as they should be, {time.monotonic() - started:.0f} s")
+    return int(bool(bad))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
