@@ -14,8 +14,10 @@ from types import TracebackType
 from typing import NamedTuple
 
 from fixgw.certify import catalogue, profile
-from fixgw.certify.grammar import Script, parse
-from fixgw.certify.player import ControlError, Player
+from fixgw.certify.controls import ControlError
+from fixgw.certify.grammar import Script
+from fixgw.certify.parser import parse
+from fixgw.certify.player import Player
 from fixgw.certify.results import Outcome, Result
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
@@ -96,7 +98,7 @@ class WrongGateway:
 
     def _clean(self) -> None:
         """Cut the connections that are left, and cancel what is open."""
-        for session in self._impatient._sessions.values():
+        for session in self._impatient._cast._sessions.values():
             session.close()
         self._say("release", {})
         until(lambda: self._patient.play(CLEAN).outcome is Outcome.PASSED)

@@ -5,7 +5,7 @@ from typing import Any
 
 from fixgw.core import repetition
 from fixgw.core.errors import Failure, Refusal, failed
-from fixgw.core.reports import MassCancelReport, OrderState
+from fixgw.core.reports import OrderState
 from fixgw.core.requests import CancelOrder, MassCancel, NewOrder
 from fixgw.core.state import OmsState
 from tests.mutants.switch import fault
@@ -109,10 +109,9 @@ def another_mass_cancel_is_the_same(original: Any, state: OmsState, request: Any
 @fault(161, repetition, "answer")
 def refused_requests_leave_their_id_free(original: Any, state: OmsState, request: Any, at: datetime) -> Any:
     """A ClOrdID(11) that was answered with a refusal may be used again."""
-    uses = state.book.uses(request.cl_ord_id or "")
-    if uses and all(isinstance(use.answer, MassCancelReport) and use.answer.refusal for use in uses):
-        return None
-    return original(state, request, at)
+    is_done = any(one.request.cl_ord_id == request.cl_ord_id for one in state.mass_cancels.values())
+    is_order = bool(state.book.named(request.cl_ord_id or ""))
+    return None if not is_done and not is_order else original(state, request, at)
 
 
 @fault(162, repetition, "answer")
