@@ -153,7 +153,7 @@ class _Reader:
         captured: set[str] = set()
         for part in _SEPARATOR.split(text):
             found = _FIELD.fullmatch(part)
-            if found:
+            if found and ("|" not in found[2] or (is_pattern and found[2][0] in "/(")):
                 items.append(Item(int(found[1]), found[2]))
                 captured |= self.pattern(found[2]) if is_pattern else set()
                 self.check(found[2], is_pattern=is_pattern)
