@@ -168,6 +168,7 @@ class Frame(Written):
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data.decode("latin-1"))
+        self._as_it_came = data, list(self.pairs)
         self.is_dropped = False
 
     @property
@@ -177,9 +178,13 @@ class Frame(Written):
 
     @property
     def data(self) -> bytes:
-        """The message with the right BodyLength(9) and CheckSum(10)."""
+        """The message as it came, or if it was changed with the right BodyLength(9) and CheckSum(10)."""
+        if self.is_dropped:
+            return b""
+        if self.pairs == self._as_it_came[1]:
+            return self._as_it_came[0]
         body = "".join(f"{tag}={value}{SOH}" for tag, value in self.pairs if tag not in ("8", "9", "10"))
-        return b"" if self.is_dropped else message(b"FIX.4.4", body.encode("latin-1"))
+        return message(b"FIX.4.4", body.encode("latin-1"))
 
     def become_gap_fill(self) -> None:
         """Be a SequenceReset(4) that skips this one message."""
