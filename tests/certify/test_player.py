@@ -172,5 +172,5 @@ def test_who_watches_is_told_of_each_step() -> None:
         def ended(self, played: Played) -> None:
             told.append(f"ended {played.line} {played.problem}")
 
-    play("ask Enter an order", "TRADER quiet", watcher=Watching())
-    assert told[-5:] == ["begins Enter an order", "ended 7 ", "begins", "ended 8 ", "ended 0 "]
+    play("ask Enter an order of {symbol A}", "TRADER quiet", watcher=Watching())
+    assert told[-5:] == ["begins Enter an order of BTC-USD", "ended 7 ", "begins", "ended 8 ", "ended 0 "]

@@ -34,6 +34,7 @@ _FIELD = re.compile(r"([1-9][0-9]{0,8})=(.*)", re.DOTALL)
 _SEPARATOR = re.compile(r"\|(?=[0-9]+=|\{)")
 _FILE = re.compile(r"([0-9]{3})-([a-z0-9-]+)\.fix")
 _ROLE = re.compile(r"[A-Z][A-Z0-9_]*")
+_SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?")
 _HEADER = ("title", "rule", "needs", "short")
 
 
@@ -106,12 +107,12 @@ class _Reader:
         if first == "control":
             return self.control(text, rest)
         if first == "ask":
+            self.check(rest)
             return Ask(self.line, rest)
         if first == "pause":
-            try:
-                return Pause(self.line, text, float(rest))
-            except ValueError:
-                raise self.error(f"`pause` takes a number of seconds, not {rest!r}") from None
+            if not _SECONDS.fullmatch(rest):
+                raise self.error(f"`pause` takes a number of seconds below 1000, not {rest!r}")
+            return Pause(self.line, text, float(rest))
         role = self.role(first)
         if rest in ("quiet", "closed"):
             return Quiet(self.line, text, rest, role)

@@ -1,6 +1,7 @@
 """The profile of what is certified: who logs on, what is traded, what it can do, and how it is controlled."""
 
 import ssl
+import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 from fixgw.certify.grammar import KEYED, Script
 from fixgw.fix.decode import split
 from fixgw.secret_text import SecretError, secret_text
+
+STOCK_DICTIONARY = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
+"""FIX 4.4 as it is published, which the quickfix package brings along."""
 
 ANSWERED_BY = {"instrument": "fields", "party": "user"}
 """The keys of placeholders that are called otherwise."""
@@ -166,6 +170,12 @@ def load(path: Path) -> Profile:
         for control in (name, restoring):
             if control not in profile.controls:
                 raise ProfileError(f"{path}: restore.{name}: there is no control {control}")
+    strict = sorted(name for name, role in profile.roles.items() if role.dialect == "strict")
+    if strict and not STOCK_DICTIONARY.is_file():
+        raise ProfileError(
+            f"{path}: roles.{strict[0]}.dialect: strict needs {STOCK_DICTIONARY}, which is not there; "
+            'write "any"'
+        )
     if profile.clean_up.how == "mass" and profile.clean_up.role not in profile.roles:
         raise ProfileError(f"{path}: clean_up.role: there is no role {profile.clean_up.role!r}")
     return profile
