@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from fixgw import certificates
 from fixgw.certify import catalogue
 from tests.certify.build import HEADER
-from tests.gateway import ROOT, Gateway, free_port
+from tests.gateway import ROOT, Gateway, free_port, write_config
 
 PROFILE = ROOT / "config" / "certify-fixgw.toml"
 FIXGW = Path(sys.executable).with_name("fixgw")
@@ -69,6 +71,30 @@ def test_a_scenario_of_ones_own_that_fails(gateway: Gateway, ours: Path) -> None
 def test_only_what_does_not_apply_is_no_failure(gateway: Gateway, ours: Path) -> None:
     """Not applicable is neither passed nor failed."""
     assert of(gateway, "--scenarios", str(ours), "--only", "902").returncode == 0
+
+
+def test_over_tls_with_a_certificate_of_the_client(tmp_path: Path) -> None:
+    """The venue's certificate is checked, and the client's is shown."""
+    certificates.make(tmp_path, [], ["TRADER37"], datetime.now(UTC))
+    tls = (
+        'certificate = ""\nkey = ""',
+        f'certificate = "{tmp_path}/server.pem"\nkey = "{tmp_path}/server.key"',
+    )
+    asked = 'client_ca = ""', f'client_ca = "{tmp_path}/ca.pem"'
+    needed = 'client_certificate = "optional"', 'client_certificate = "required"'
+    named = 'certificate_name = ""', 'certificate_name = "TRADER37"'
+    profile = tmp_path / "tls.toml"
+    text = PROFILE.read_text()
+    text = text.replace("reset = true", 'reset = true\ntls = true\ncertificate_authority = "ca.pem"')
+    text = text.replace(
+        'user = "37"', 'user = "37"\ncertificate = "client-TRADER37.pem"\nkey = "client-TRADER37.key"'
+    )
+    profile.write_text(text)
+    with Gateway(tmp_path / "data", write_config(tmp_path / "config", tls, asked, needed, named)) as gateway:
+        address = f"127.0.0.1:{gateway.port}"
+        said = certify(address, "--only", "101", profile=profile)
+        assert said.returncode == 0, said.stdout + said.stderr
+        assert certify(address, "--only", "101").returncode == 1
 
 
 def test_what_cannot_be_run_ends_with_2(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ class _Reader:
             elif text == "end":
                 if not block:
                     raise self.error("`end` without `any order` and a message to expect before it")
-                yield AnyOrder(begin, "any order", tuple(block))
+                lines = "\n".join(f"    {one.text}" for one in block)
+                yield AnyOrder(begin, f"any order\n{lines}\nend", tuple(block))
                 block = None
             else:
                 step = self.step(text)

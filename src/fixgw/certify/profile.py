@@ -140,16 +140,18 @@ class Profile(_Table):
         """How this role's connections are secured, None if they are not. Raises ProfileError."""
         if not self.connection.tls:
             return None
-        authority = self.connection.certificate_authority
+        own = self.roles[role]
+        authority, certificate, key = (
+            self.directory / name if name else None
+            for name in (self.connection.certificate_authority, own.certificate, own.key)
+        )
         try:
-            context = ssl.create_default_context(
-                cafile=str(self.directory / authority) if authority else None
-            )
-            own = self.roles[role]
-            if own.certificate:
-                context.load_cert_chain(self.directory / own.certificate, self.directory / own.key)
+            context = ssl.create_default_context(cafile=authority)
+            if certificate is not None:
+                context.load_cert_chain(certificate, key)
         except OSError as error:
-            raise ProfileError(f"the certificates of {role} cannot be read: {error}") from None
+            files = ", ".join(str(file) for file in (authority, certificate, key) if file is not None)
+            raise ProfileError(f"a certificate or key of {role} cannot be used: {error} ({files})") from None
         return context
 
 
