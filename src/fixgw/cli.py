@@ -12,12 +12,19 @@ import msgspec
 import typer
 from rich.console import Console
 
-from fixgw import __version__, supervisor
+from fixgw import __version__, control_commands, supervisor
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.edge import wireline
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
-from fixgw.engine.turn import DisableSession, EnableSession, LogoutSession, ResetSession, Status
+from fixgw.engine.turn import (
+    DisableSession,
+    EnableSession,
+    LogoutSession,
+    ReleaseLock,
+    ResetSession,
+    Status,
+)
 from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
 from fixgw.explain import explain
 from fixgw.fix import decode as decoding
@@ -178,6 +185,54 @@ def status(
         print(msgspec.json.encode(found).decode())  # noqa: T201
     else:
         show(found, out)
+
+
+@app.command()
+def kill(
+    everything: Annotated[bool, typer.Option("--all", help="All orders of all users.")] = False,
+    user: Annotated[int | None, typer.Option(min=1, help="The orders of this user.")] = None,
+    account: Annotated[int | None, typer.Option(min=1, help="The orders in this account.")] = None,
+    instrument: Annotated[str | None, typer.Option(help="The orders for this Symbol(55).")] = None,
+    oms: Annotated[str | None, typer.Option(help="The name of the OMS; default: every OMS.")] = None,
+    lock: Annotated[bool, typer.Option(help="Lock new orders of the scope as well.")] = True,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Cancel at once, and lock new orders until 'fixgw unlock'. Several options narrow each other."""
+    is_narrowed = (user, account, instrument) != (None, None, None)
+    if everything == is_narrowed:
+        raise typer.BadParameter("say what: --all, or one or more of --user, --account, --instrument")
+    failed = False
+    try:
+        known = control_commands.omses(data)
+        chosen = [(oms_id, name) for oms_id, name in known if oms in (None, name)]
+        if not chosen:
+            raise typer.BadParameter(f"there is no OMS {oms}", param_hint="--oms")
+        for oms_id, name in chosen:
+            answer = control_commands.kill(
+                data, oms_id, _operator(), user_id=user, account_id=account, symbol=instrument, locks=lock
+            )
+            if answer.refusal is not None:
+                failed = True
+                err.print(_plain(f"{name}: {answer.refusal.text}"))
+                continue
+            counts = (len(answer.canceled), len(answer.pending), len(answer.refused))
+            out.print("{}: {} orders canceled, {} pending, {} not canceled".format(name, *counts))
+            for order_id, refusal in answer.refused:
+                out.print(_plain(f"  order {order_id}: {refusal.text}"))
+    except LinkError as error:
+        err.print(_plain(str(error)))
+        raise typer.Exit(EXIT_REFUSED) from None
+    if failed:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command()
+def unlock(
+    lock_id: Annotated[int, typer.Argument(metavar="LOCK_ID", min=1, help="As 'fixgw status' shows it.")],
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Take a lock on new orders away."""
+    _say(data, ReleaseLock(lock_id, f"the operator {_operator()}"))
 
 
 @sandbox.command()
