@@ -38,7 +38,6 @@ from fixgw.config_tables import (
     WireTable,
 )
 from fixgw.core.directory import Account, Directory, Instrument, Oms, Session, User
-from fixgw.core.disconnect import OnDisconnect
 from fixgw.fix import settings as fix_settings
 from fixgw.fix.settings import SessionSettings
 
@@ -130,13 +129,7 @@ class Config(Table):
                     None if row.reset_at == "never" else row.reset_at,
                     row.orders_per_second,
                     row.orders_burst,
-                    OnDisconnect(
-                        row.cancel_on_disconnect,
-                        row.disconnect_scope,
-                        row.disconnect_window_ms,
-                        row.disconnect_on_restart,
-                        row.disconnect_override,
-                    ),
+                    row.on_disconnect,
                 )
                 for row in self.session
             ],

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from fixgw.core.directory import CancelScope, DefaultScope, PendingCancelReports, Permission
-from fixgw.core.disconnect import CancelOn, DisconnectScope
+from fixgw.core.disconnect import CancelOn, DisconnectScope, OnDisconnect
 
 Id = Annotated[int, Field(ge=1, le=10**18 - 1)]
 Word = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
@@ -308,6 +308,17 @@ class SessionTable(Table):
     disconnect_window_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 0
     disconnect_on_restart: bool = False
     disconnect_override: bool = False
+
+    @property
+    def on_disconnect(self) -> OnDisconnect:
+        """What becomes of its orders when its client is gone."""
+        return OnDisconnect(
+            self.cancel_on_disconnect,
+            self.disconnect_scope,
+            self.disconnect_window_ms,
+            self.disconnect_on_restart,
+            self.disconnect_override,
+        )
 
 
 TABLES: dict[str, type[Table]] = {
