@@ -1,7 +1,5 @@
 """The command line."""
 
-import getpass
-import os
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -10,9 +8,9 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from fixgw import __version__, control_commands, supervisor
+from fixgw.command_line import DEFAULT_DATA, Data, err, operator, out, plain, say
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.edge import wireline
@@ -21,7 +19,6 @@ from fixgw.engine.turn import (
     DisableSession,
     EnableSession,
     LogoutSession,
-    ReleaseLock,
     ResetSession,
     Status,
 )
@@ -30,7 +27,7 @@ from fixgw.explain import explain
 from fixgw.fix import decode as decoding
 from fixgw.fix import dictionary
 from fixgw.journal_commands import journal
-from fixgw.link import LinkError, Said, call
+from fixgw.link import LinkError, call
 from fixgw.passwords import hash_password
 from fixgw.status_command import show
 from fixgw.venues_commands import venues
@@ -45,11 +42,6 @@ app.add_typer(session, name="session")
 app.add_typer(journal, name="journal")
 app.add_typer(venues, name="venues")
 
-WIDTH = None if sys.stdout.isatty() else 160  # a pipe or a file has no width of its own
-
-out = Console(highlight=False, width=WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
 ConfigFile = Annotated[Path, typer.Option("--config", help="The configuration file.")]
 DataDir = Annotated[Path | None, typer.Option("--data", help="The data directory; overrides the file.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the file.")]
@@ -61,14 +53,10 @@ def _load(path: Path, *, look_outside: bool = True) -> Config:
         return load(path, look_outside=look_outside)
     except ConfigError as error:
         for problem in error.problems:
-            err.print(f"[red]error[/red] {_plain(problem)}")
+            err.print(f"[red]error[/red] {plain(problem)}")
         count = len(error.problems)
-        err.print(f"{_plain(str(path))}: {count} {'error' if count == 1 else 'errors'}")
+        err.print(f"{plain(str(path))}: {count} {'error' if count == 1 else 'errors'}")
         raise typer.Exit(EXIT_CONFIG) from None
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 @app.command()
@@ -128,7 +116,7 @@ def certificates(
     try:
         made = maker.make(directory, host or [], clients, datetime.now(UTC))
     except (maker.CertificatesError, OSError) as error:
-        err.print(_plain(str(error)))
+        err.print(plain(str(error)))
         raise typer.Exit(EXIT_REFUSED) from None
     for path, purpose in made:
         print(f"{path}: {purpose}")  # noqa: T201
@@ -164,10 +152,8 @@ def version() -> None:
     print(__version__)  # noqa: T201
 
 
-Data = Annotated[Path, typer.Option("--data", help="The data directory of the running gateway.")]
 OrderId = Annotated[int, typer.Argument(metavar="ORDER_ID", min=1, help="OrderID(37).")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The client's CompID.")]
-DEFAULT_DATA = Path("data")
 
 
 @app.command()
@@ -179,7 +165,7 @@ def status(
     try:
         found = call(data, Status()).status
     except LinkError as error:
-        err.print(_plain(str(error)))
+        err.print(plain(str(error)))
         raise typer.Exit(EXIT_REFUSED) from None
     if as_json:
         print(msgspec.json.encode(found).decode())  # noqa: T201
@@ -187,52 +173,8 @@ def status(
         show(found, out)
 
 
-@app.command()
-def kill(
-    everything: Annotated[bool, typer.Option("--all", help="All orders of all users.")] = False,
-    user: Annotated[int | None, typer.Option(min=1, help="The orders of this user.")] = None,
-    account: Annotated[int | None, typer.Option(min=1, help="The orders in this account.")] = None,
-    instrument: Annotated[str | None, typer.Option(help="The orders for this Symbol(55).")] = None,
-    oms: Annotated[str | None, typer.Option(help="The name of the OMS; default: every OMS.")] = None,
-    lock: Annotated[bool, typer.Option(help="Lock new orders of the scope as well.")] = True,
-    data: Data = DEFAULT_DATA,
-) -> None:
-    """Cancel at once, and lock new orders until 'fixgw unlock'. Several options narrow each other."""
-    is_narrowed = (user, account, instrument) != (None, None, None)
-    if everything == is_narrowed:
-        raise typer.BadParameter("say what: --all, or one or more of --user, --account, --instrument")
-    failed = False
-    try:
-        known = control_commands.omses(data)
-        chosen = [(oms_id, name) for oms_id, name in known if oms in (None, name)]
-        if not chosen:
-            raise typer.BadParameter(f"there is no OMS {oms}", param_hint="--oms")
-        for oms_id, name in chosen:
-            answer = control_commands.kill(
-                data, oms_id, _operator(), user_id=user, account_id=account, symbol=instrument, locks=lock
-            )
-            if answer.refusal is not None:
-                failed = True
-                err.print(_plain(f"{name}: {answer.refusal.text}"))
-                continue
-            counts = (len(answer.canceled), len(answer.pending), len(answer.refused))
-            out.print("{}: {} orders canceled, {} pending, {} not canceled".format(name, *counts))
-            for order_id, refusal in answer.refused:
-                out.print(_plain(f"  order {order_id}: {refusal.text}"))
-    except LinkError as error:
-        err.print(_plain(str(error)))
-        raise typer.Exit(EXIT_REFUSED) from None
-    if failed:
-        raise typer.Exit(EXIT_REFUSED)
-
-
-@app.command()
-def unlock(
-    lock_id: Annotated[int, typer.Argument(metavar="LOCK_ID", min=1, help="As 'fixgw status' shows it.")],
-    data: Data = DEFAULT_DATA,
-) -> None:
-    """Take a lock on new orders away."""
-    _say(data, ReleaseLock(lock_id, f"the operator {_operator()}"))
+app.command()(control_commands.kill)
+app.command()(control_commands.unlock)
 
 
 @sandbox.command()
@@ -244,43 +186,43 @@ def fill(
 ) -> None:
     """Fill an order, in part or to its end."""
     last_px = None if price is None else _positive(price, "--price")
-    _say(data, FillOrder(order_id, _positive(quantity, "QUANTITY"), last_px))
+    say(data, FillOrder(order_id, _positive(quantity, "QUANTITY"), last_px))
 
 
 @sandbox.command()
 def hold(data: Data = DEFAULT_DATA) -> None:
     """From now on leave cancels pending."""
-    _say(data, HoldCancels())
+    say(data, HoldCancels())
 
 
 @sandbox.command()
 def release(data: Data = DEFAULT_DATA) -> None:
     """Answer all pending cancels, and from now on each one at once."""
-    _say(data, ReleaseCancels())
+    say(data, ReleaseCancels())
 
 
 @sandbox.command()
 def refuse(order_id: OrderId, reason: Annotated[str, typer.Argument()], data: Data = DEFAULT_DATA) -> None:
     """Refuse the next cancel of an order, with a reason."""
-    _say(data, RefuseCancel(order_id, reason))
+    say(data, RefuseCancel(order_id, reason))
 
 
 @sandbox.command()
 def lose(data: Data = DEFAULT_DATA) -> None:
     """From now on be out of reach: what would be entered or canceled is refused (102)."""
-    _say(data, LoseVenue())
+    say(data, LoseVenue())
 
 
 @sandbox.command()
 def find(data: Data = DEFAULT_DATA) -> None:
     """Be within reach again."""
-    _say(data, FindVenue())
+    say(data, FindVenue())
 
 
 @sandbox.command()
 def trigger(order_id: OrderId, data: Data = DEFAULT_DATA) -> None:
     """Trigger a stop order."""
-    _say(data, TriggerOrder(order_id))
+    say(data, TriggerOrder(order_id))
 
 
 @session.command()
@@ -289,33 +231,25 @@ def reset(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Log a client out and have its sequence numbers begin anew at 1; the client must do the same."""
-    _say(data, ResetSession(name))
+    say(data, ResetSession(name))
 
 
 @session.command()
 def disable(name: Name, data: Data = DEFAULT_DATA) -> None:
     """Log a client out and take no Logon of it, also after a restart, until the session is enabled."""
-    _say(data, DisableSession(name, _operator()))
+    say(data, DisableSession(name, operator()))
 
 
 @session.command()
 def enable(name: Name, data: Data = DEFAULT_DATA) -> None:
     """Take Logons of a session again."""
-    _say(data, EnableSession(name, _operator()))
+    say(data, EnableSession(name, operator()))
 
 
 @session.command()
 def logout(name: Name, data: Data = DEFAULT_DATA) -> None:
     """Log a client out; it may come back at once."""
-    _say(data, LogoutSession(name, _operator()))
-
-
-def _operator() -> str:
-    """The name of the person who says so, for the log."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a container may know its users by number only
-        return f"uid {os.getuid()}"
+    say(data, LogoutSession(name, operator()))
 
 
 def _positive(text: str, name: str) -> Decimal:
@@ -326,18 +260,6 @@ def _positive(text: str, name: str) -> Decimal:
     if not number.is_finite() or number <= 0:
         raise typer.BadParameter(f"{text} is not a positive number", param_hint=name)
     return number
-
-
-def _say(data: Path, said: Said) -> None:
-    try:
-        reply = call(data, said)
-    except LinkError as error:
-        err.print(_plain(str(error)))
-        raise typer.Exit(EXIT_REFUSED) from None
-    if reply.errorcode:
-        err.print(_plain(reply.detail))
-        raise typer.Exit(EXIT_REFUSED)
-    out.print("done")
 
 
 def main() -> None:

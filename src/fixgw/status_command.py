@@ -28,7 +28,7 @@ def show(status: GatewayStatus, out: Console) -> None:
     for lock in status.locks:
         since = _time(lock.since)
         out.print(
-            f"lock {lock.lock_id}: no new orders for {_scope(lock.scope)}, by {lock.by} since {since}",
+            f"lock {lock.lock_id}: new {_scope(lock.scope)} are refused, by {lock.by} since {since}",
             soft_wrap=True,
         )
     for timer in status.timers:

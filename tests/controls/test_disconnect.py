@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixgw.control_commands import kill
+from fixgw.control_commands import cancel_all
 from fixgw.core.requests import FillOrder
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Status
@@ -16,16 +16,23 @@ from tests.gateway import Gateway, edit_session, until, write_config
 from tests.wire import Client, fresh, order, timestamp, user
 
 WINDOW = "disconnect_window_ms = 1500"
+AS_IT_IS = {
+    "cancel_on_disconnect": 'cancel_on_disconnect = "off"',
+    "disconnect_scope": 'disconnect_scope = "session"',
+    "disconnect_window_ms": "disconnect_window_ms = 0",
+    "disconnect_on_restart": "disconnect_on_restart = false",
+    "disconnect_override": "disconnect_override = false",
+}
 
 
-def config(directory: Path, *lines: str, who: str = "TRADER37") -> Path:
-    """The reference configuration with these lines for one session."""
-    return write_config(directory, edit_session(who, "\n".join(lines)))
+def edits(*lines: str) -> list[tuple[str, str]]:
+    """Have these lines in the reference configuration in place of what TRADER37 has there."""
+    return [(AS_IT_IS[line.split()[0]], line) for line in lines]
 
 
 def gateway(directory: Path, *lines: str) -> Gateway:
     """A gateway with these lines for TRADER37, not started."""
-    return Gateway(directory / "data", config(directory / "config", *lines))
+    return Gateway(directory / "data", write_config(directory / "config", *edits(*lines)))
 
 
 def open_orders(running: Gateway) -> int:
@@ -44,7 +51,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     directory = tmp_path_factory.mktemp("disconnect")
     file = write_config(
         directory / "config",
-        edit_session("TRADER37", 'cancel_on_disconnect = "disconnect"\ndisconnect_override = true'),
+        *edits('cancel_on_disconnect = "disconnect"', "disconnect_override = true"),
         edit_session("TRADER38", 'cancel_on_disconnect = "both"\ndisconnect_scope = "account"'),
         edit_session("TRADER39", 'cancel_on_disconnect = "logout"\ndisconnect_scope = "user"'),
     )
@@ -57,7 +64,7 @@ def alone(shared: Gateway) -> Gateway:
     """The shared gateway with nobody logged on and no order open."""
     shared.close_clients()
     until(lambda: not any(row.is_logged_on for row in call(shared.data, Status()).status.sessions))
-    kill(shared.data, 1, "the test", locks=False)
+    cancel_all(shared.data, 1, "the test", locks=False)
     assert open_orders(shared) == 0
     return shared
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixgw.control_commands import kill
+from fixgw.control_commands import cancel_all
 from fixgw.engine.turn import ReleaseLock, Status
 from fixgw.link import call
 from tests.gateway import Gateway
@@ -150,7 +150,7 @@ def test_a_lock_survives_a_crash(tmp_path_factory: pytest.TempPathFactory) -> No
     """kill -9: the lock is there after the start, and refuses before anything else could come in."""
     with Gateway(tmp_path_factory.mktemp("lock") / "data") as gateway:
         trader = gateway.client("TRADER37")
-        kill(gateway.data, 1, "ann", user_id=37)
+        cancel_all(gateway.data, 1, "ann", user_id=37)
         gateway.kill()
         gateway.start()
         trader = gateway.client("TRADER37")
@@ -163,7 +163,7 @@ def test_kill_ends_everything_and_keeps_it_out(
 ) -> None:
     """The owners hear of it without a name; all are locked out; the count is the truth."""
     first, second = trader.rest(), strict.rest()
-    answer = kill(extended_gateway.data, 1, "ann")
+    answer = cancel_all(extended_gateway.data, 1, "ann")
     assert sorted(answer.canceled) == sorted(int(one.order_id) for one in (first, second))
     for client, resting in ((trader, first), (strict, second)):
         client.expect(f"8|150=4|11={resting.cl_ord_id}|41=|58=canceled by an operator's kill switch")
@@ -174,13 +174,15 @@ def test_kill_is_as_narrow_as_it_is_told(extended_gateway: Gateway, trader: Clie
     """User, account and instrument narrow each other; without a lock new orders are taken."""
     kept, other = trader.rest(), strict.rest(symbol="ETH-USD")
     killed = strict.rest()
-    answer = kill(extended_gateway.data, 1, "ann", user_id=37, account_id=14, symbol="BTC-USD", locks=False)
+    answer = cancel_all(
+        extended_gateway.data, 1, "ann", user_id=37, account_id=14, symbol="BTC-USD", locks=False
+    )
     assert answer.canceled == (int(killed.order_id),)
     strict.expect(f"8|150=4|11={killed.cl_ord_id}")
     strict.rest()
     for client, resting in ((trader, kept), (strict, other)):
         client.send("H", (11, resting.cl_ord_id), (54, "1"))
         client.expect("8|150=I|39=0")
-    refused = kill(extended_gateway.data, 1, "ann", symbol="NO-SUCH").refusal
+    refused = cancel_all(extended_gateway.data, 1, "ann", symbol="NO-SUCH").refusal
     assert refused is not None
     assert refused.code == 104

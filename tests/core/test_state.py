@@ -23,7 +23,7 @@ from fixgw.core.events import (
     OrderTriggered,
     RequestRefused,
 )
-from fixgw.core.order import IllegalTransitionError, Order, OrdStatus
+from fixgw.core.order import NOBODY, IllegalTransitionError, Order, OrdStatus
 from fixgw.core.requests import RequestKind
 from fixgw.core.selector import CancelSelector
 from fixgw.core.state import MassCancelProgress, OmsState, day_start_before, evolve
@@ -123,7 +123,8 @@ def test_one_s_own_accounts_are_those_on_the_oms() -> None:
     assert there.users[TRADER] == replace(
         data.users[TRADER], account_ids=frozenset({20}), default_account_id=None
     )
-    assert here.users.keys() == data.users.keys()
+    assert here.users.keys() == data.users.keys() | {NOBODY}
+    assert here.users[NOBODY].is_operator
 
 
 def test_an_account_that_is_not_configured_is_nobody_s() -> None:

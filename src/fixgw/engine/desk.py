@@ -39,7 +39,7 @@ from fixgw.core.requests import (
     VenueOrder,
     VenueRequest,
 )
-from fixgw.core.state import OmsState, day_start_before, evolve
+from fixgw.core.state import OmsState, evolve
 from fixgw.core.tell import Pending, tell
 from fixgw.core.update import Update
 from fixgw.core.venue import decide_venue
@@ -52,6 +52,7 @@ from fixgw.engine.outbox import Outbox
 from fixgw.engine.rate import Rates
 from fixgw.engine.recall import Recall
 from fixgw.engine.record import Record
+from fixgw.engine.restored import restored
 from fixgw.engine.sandbox import (
     RefuseCancel,
     Sandbox,
@@ -131,7 +132,11 @@ class Desk:
         }
         self.epochs = Epochs(self.outbox, schedule, self._commit_numbers, now)
         self._sessions = Sessions(self.outbox, self.epochs, self._commit_numbers)
-        self.states = {oms_id: self._restored(oms_id, loaded) for oms_id in directory.omses}
+        self.states = {
+            oms_id: restored(oms_id, directory, loaded, limits.closed_max, now) for oms_id in directory.omses
+        }
+        for state in self.states.values():
+            self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
         self.alarm = Alarm(
             directory,
             self.states,
@@ -140,31 +145,6 @@ class Desk:
             lambda state, event: self._applied(state, event, *evolve(state, event)),
             self._carry_out,
         )
-
-    def _restored(self, oms_id: int, loaded: Loaded) -> OmsState:
-        oms = self.directory.omses[oms_id]
-        day_start = loaded.day_starts.get(oms_id, day_start_before(self._at, oms))
-        state = OmsState(oms, self.directory, day_start=day_start, closed_max=self._limits.closed_max)
-        state.recall(
-            (order for order in loaded.orders if order.oms_id == oms_id),
-            ((used.cl_ord_id, used.use) for used in loaded.used_ids if used.oms_id == oms_id),
-        )
-        if not loaded.complete:
-            state.book.complete_since = self._at
-        state.controls = loaded.controls.get(oms_id, state.controls)
-        for row in loaded.mass_cancels:
-            if row.oms_id == oms_id:
-                state.restore(
-                    row.mass_cancel_id,
-                    row.request,
-                    row.left,
-                    row.canceled,
-                    row.not_affected,
-                    selector=row.selector,
-                    accepted=row.accepted,
-                )
-        self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
-        return state
 
     def _commit_numbers(self, sessions: Sequence[SessionNumbers], at: datetime) -> None:
         batch = self._changes.take(at)
