@@ -1,5 +1,6 @@
 """Cancel on disconnect: whose orders go when a client is gone, when they do not, and how it hears of it."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,6 +12,8 @@ from fixgw.control_commands import cancel_all
 from fixgw.core.requests import FillOrder
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Status
+from fixgw.journal.sqlite import SqliteJournal
+from fixgw.journal.verify import verify
 from fixgw.link import call
 from tests.gateway import Gateway, edit_session, until, write_config
 from tests.wire import Client, fresh, order, timestamp, user
@@ -282,14 +285,13 @@ def test_every_outcome_is_told_at_the_return(tmp_path: Path) -> None:
 
 def test_the_audit_trail_has_it(tmp_path: Path) -> None:
     """That the client left, that the timer was armed and ran out, and what was canceled."""
-    with gateway(tmp_path, 'cancel_on_disconnect = "disconnect"') as running:
+    lines = ('cancel_on_disconnect = "disconnect"', "disconnect_window_ms = 1234")
+    with gateway(tmp_path, *lines) as running:
         trader: Client = running.client("TRADER37")
         trader.rest()
         trader.close()
         gone(running)
         assert running.stop() == 0
-        from fixgw.journal.sqlite import SqliteJournal
-
         journal = SqliteJournal(running.data / "journal.db")
         kinds = [(entry.door, type(event).__name__) for entry in journal.entries() for event in entry.events]
         journal.close()
@@ -303,3 +305,10 @@ def test_the_audit_trail_has_it(tmp_path: Path) -> None:
             ("clock", "OrderCanceled"),
         ]
         assert [kind for kind in kinds if kind in wanted] == wanted
+    assert [found.text for found in verify(running.data) if found.is_problem] == []
+    with sqlite3.connect(running.data / "journal.db") as db:
+        armed = "SELECT seq FROM turn WHERE instr(entries, 'TimerArmed')"
+        db.execute(f"UPDATE turn SET numbers = replace(numbers, '1234', '1235') WHERE seq = ({armed})")
+    db.close()
+    found = [found.text for found in verify(running.data) if found.is_problem]
+    assert any("the controls of OMS 1 are stored as Controls(" in text for text in found)
