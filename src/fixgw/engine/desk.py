@@ -446,7 +446,9 @@ class Desk:
             return not_found(f"no mass cancel {said.mass_cancel_id} waits", Subject.ORDER)
         self.venues.was_read(said.mass_cancel_id)
         if said.refused is not None:
-            refusal = server_error(f"{said.refused}; nothing was sent to the venue", Failure.VENUE_AWAY)
+            locked = "; new orders stay locked" if state.controls.lock(said.mass_cancel_id) else ""
+            why = f"{said.refused}; nothing was sent to the venue{locked}"
+            refusal = server_error(why, Failure.VENUE_AWAY)
             refused = MassCancelRefused(said.mass_cancel_id, refusal, self._at)
             self._venue_changed(state, (refused,), said, door)
             self.answers.mass_cancel_refused(said.mass_cancel_id, refusal)
