@@ -1,19 +1,16 @@
-"""Plays every scenario on the true gateway, where it must pass, and on one with the fault that it is made to
-notice, where it must fail. `python -m tests.mutants.matrix [NUMBERS]` prints what each of them says.
+"""Plays a scenario on the true gateway, where it must pass, and on one with the fault that it is made to
+notice, where it must fail. `scripts/faults.py` does it with all of them.
 """
 
 import socket
 import sys
-import tempfile
-import time
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from fixgw.certify import catalogue, profile
+from fixgw.certify import profile
 from fixgw.certify.controls import ControlError
 from fixgw.certify.grammar import Script
 from fixgw.certify.parser import parse
@@ -22,7 +19,7 @@ from fixgw.certify.results import Outcome, Result
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
 from fixgw.link import Said
-from tests.gateway import ROOT, Gateway, own_address, until
+from tests.gateway import ROOT, Gateway, edit_session, own_address, until, write_config
 from tests.mutants import switch
 
 PROFILE = ROOT / "config" / "certify-fixgw.toml"
@@ -41,12 +38,23 @@ OPERATOR < 35=r|531=7|533=0
 
 
 class Verdict(NamedTuple):
-    """What came of a scenario on the true gateway and on the one with its fault; "" is that all is well."""
+    """What a scenario says of the true gateway ("" if it passes) and of the one with a fault ("" if so)."""
 
     script: Script
     fault: str
     problem: str
     noticed: str
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the scenario passes where it must, and fails where it must."""
+        return not self.problem and bool(self.noticed)
+
+
+def with_extended(own: profile.Profile) -> profile.Profile:
+    """The profile, with STRANGER's session playing EXTENDED as well."""
+    role = own.roles["STRANGER"].model_copy(update={"dialect": "extended"})
+    return own.model_copy(update={"roles": {**own.roles, "STRANGER": role, "EXTENDED": role}})
 
 
 class WrongGateway:
@@ -56,8 +64,10 @@ class WrongGateway:
         self._switch = directory / "fault"
         self._switch.write_text("")
         module = (sys.executable, "-m", "tests.mutants.wrong_gateway")
-        self._gateway = Gateway(directory / "data", env={switch.SWITCH: str(self._switch)}, command=module)
-        self._profile = profile.load(PROFILE)
+        config = write_config(directory / "config", edit_session("TRADER39", 'dialect = "extended"'))
+        env = {switch.SWITCH: str(self._switch)}
+        self._gateway = Gateway(directory / "data", config, env=env, command=module)
+        self._profile = with_extended(profile.load(PROFILE))
 
     def __enter__(self) -> "WrongGateway":
         self._gateway.start()
@@ -148,25 +158,3 @@ def verdicts(gateway: WrongGateway, scripts: Iterable[Script]) -> Iterable[Verdi
     for script in scripts:
         for fault in faults.get(script.number, ["(no fault is made for it)"]):
             yield gateway.verdict(script, fault)
-
-
-def main() -> int:
-    """Play them; how many are not as they should be."""
-    scripts = catalogue.choose(catalogue.load(), sys.argv[1] if len(sys.argv) > 1 else "")
-    bad = count = 0
-    started = time.monotonic()
-    with ExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="fixgw-matrix-"))
-        gateway = stack.enter_context(WrongGateway(Path(directory)))
-        for one in verdicts(gateway, scripts):
-            count += 1
-            is_good = not one.problem and bool(one.noticed)
-            bad += not is_good
-            print(f"{'ok ' if is_good else 'BAD'} {one.script.number} {one.script.name} / {one.fault}")
-            print(f"      true: {one.problem or 'passed'}\n      wrong: {one.noticed or 'NOT NOTICED'}", flush=True)
-    print(f"{count} pairs, {bad} not as they should be, {time.monotonic() - started:.0f} s")
-    return int(bool(bad))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

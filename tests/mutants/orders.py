@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from fixgw.core import oms, permissions
-from fixgw.core.errors import Refusal, invalid
+from fixgw.core.errors import invalid
 from fixgw.core.events import CancelRefused, Event, OrderCanceled, OrderTriggered, RequestRefused
 from fixgw.core.order import Order, OrdStatus
 from fixgw.core.permissions import Ruling
@@ -50,17 +50,17 @@ def good_till_cancel_shown_as_day(report: Written) -> None:
 
 
 @read(104)
-def order_id_ignored(request: Any) -> ClientRequest:
+def order_id_ignored(request: ClientRequest) -> ClientRequest:
     """An order is found by OrigClOrdID(41) only."""
-    return replace(request, order_id=None) if isinstance(request, CancelOrder) else request  # type: ignore[no-any-return]
+    return replace(request, order_id=None) if isinstance(request, CancelOrder) else request
 
 
 @read(105)
-def order_id_wins(request: Any) -> ClientRequest:
+def order_id_wins(request: ClientRequest) -> ClientRequest:
     """With an OrderID(37), OrigClOrdID(41) is not looked at."""
     if isinstance(request, CancelOrder) and request.order_id is not None:
         return replace(request, orig_cl_ord_id=None)
-    return request  # type: ignore[no-any-return]
+    return request
 
 
 @written(141)
@@ -73,7 +73,7 @@ def canceled_order_forgets_its_fills(report: Written) -> None:
 
 @written(107)
 def fill_lifts_pending_cancel(report: Written) -> None:
-    """A fill while a cancel is pending shows OrdStatus(39)=1: the pending cancel has the higher precedence."""
+    """A fill while a cancel is pending shows OrdStatus(39)=1."""
     if report.has((35, "8"), (150, "F"), (39, "6")):
         report.put(39, "1")
 
@@ -93,15 +93,16 @@ def filled_order_shown_as_canceled(report: Written) -> None:
 
 
 @tells(110)
-def canceled_again(told: list[Told], event: Event, _: Order | None, order: Order | None) -> list[Told]:
+def canceled_again(told: list[Told], event: Event, *_: Any) -> list[Told]:
     """A cancel of a canceled order is said to have canceled it."""
-    if not isinstance(event, RequestRefused) or not isinstance(told[0][1], CancelReject):
+    if not isinstance(event, RequestRefused):
         return told
     session, reject = told[0]
-    order = reject.order
-    if order is None or order.status is not OrdStatus.CANCELED:
+    if not isinstance(reject, CancelReject):
         return told
-    again = Execution(ExecType.CANCELED, 1, order, reject.cl_ord_id, event.at, order.cl_ord_id)
+    if reject.order is None or reject.order.status is not OrdStatus.CANCELED:
+        return told
+    again = Execution(ExecType.CANCELED, 1, reject.order, reject.cl_ord_id, event.at, reject.orig_cl_ord_id)
     return [(session, again)]
 
 
@@ -213,7 +214,7 @@ def ids_are_global(original: Any, state: Any, ask: Any, visible: Any) -> Any:
 @fault(124, permissions, "may_cancel")
 def everybody_may_cancel_by_order_id(original: Any, user: Any, order: Order, scope: Any) -> Ruling:
     """Whoever knows an OrderID(37) cancels the order."""
-    return YES if permissions.may_trade(user).allowed else original(user, order, scope)  # type: ignore[no-any-return]
+    return YES if permissions.may_trade(user).allowed else original(user, order, scope)
 
 
 @fault(125, oms, "contradiction")
@@ -235,11 +236,11 @@ def quantity_is_not_compared(original: Any, state: Any, ask: Any, order: Order) 
 
 
 @fault(128, oms, "contradiction")
-def lower_quantity_is_refused(original: Any, state: Any, ask: Any, order: Order) -> Refusal | None:
+def lower_quantity_is_refused(original: Any, state: Any, ask: Any, order: Order) -> Any:
     """OrderQty(38) must be the order's to the letter."""
     if ask.order_qty < order.order_qty:
         return invalid(f"OrderQty(38)={ask.order_qty} is not the order's")
-    return original(state, ask, order)  # type: ignore[no-any-return]
+    return original(state, ask, order)
 
 
 @fault(129, oms, "contradiction")
@@ -284,9 +285,7 @@ def another_exec_id_for_the_owner(report: Written) -> None:
 @fault(135, oms, "find_order")
 def entered_by_another_is_not_his(original: Any, state: Any, ask: Any, visible: Any) -> Any:
     """An order that an operator entered for a user cannot be canceled by the user."""
-    return original(
-        state, ask, lambda order: visible(order) and order.entered_by in (None, ask.user_id)
-    )
+    return original(state, ask, lambda order: visible(order) and order.entered_by in (None, ask.user_id))
 
 
 @written(136)

@@ -100,13 +100,13 @@ def other_markets_are_ignored(*_: Any) -> None:
 
 
 @fault(526, oms, "unknown_names")
-def unknown_account_is_empty(original: Any, state: Any, user: Any, account_id: Any, owner_id: Any) -> Any:
+def unknown_account_is_empty(original: Any, state: Any, user: Any, _: Any, owner_id: Any) -> Any:
     """An account that does not exist is an empty success."""
     return original(state, user, None, owner_id)
 
 
 @fault(527, oms, "unknown_names")
-def unknown_user_is_empty(original: Any, state: Any, user: Any, account_id: Any, owner_id: Any) -> Any:
+def unknown_user_is_empty(original: Any, state: Any, user: Any, account_id: Any, _: Any) -> Any:
     """A user who does not exist is an empty success."""
     return original(state, user, account_id, None)
 
@@ -127,7 +127,7 @@ def unknown_names_come_before_permission(
     original: Any, state: OmsState, request: MassCancel, user: Any, at: datetime, number: int
 ) -> Any:
     """An unknown underlying is told to somebody who may not ask at all."""
-    asked = oms.read_selector(state, request, user)
+    asked = narrow.read_selector(state, request, user)
     if isinstance(asked, Asked) and asked.unknown is not None:
         return oms.refuse(request, asked.unknown, at, "wrong")
     return original(state, request, user, at, number)
@@ -231,7 +231,9 @@ def text_without_a_code(report: Written) -> None:
 
 
 @fault(555, oms, "_no_such_order")
-def another_users_order_is_told(original: Any, state: OmsState, request: Any, user: Any, at: Any, no: Any) -> Any:
+def another_users_order_is_told(
+    original: Any, state: OmsState, request: Any, user: Any, at: Any, no: Any
+) -> Any:
     """A cancel of somebody else's order says that there is one."""
     if state.book.named(request.orig_cl_ord_id or ""):
         refusal = not_found("OrigClOrdID(41) names an order of another user", Subject.ORDER)

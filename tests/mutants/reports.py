@@ -24,7 +24,9 @@ def _is_of_mass_cancel(before: Order | None) -> bool:
 
 
 @fault(240, Acceptor, "send")
-def report_comes_last(original: Any, self: Any, session: str, reports: Sequence[Outgoing], first: int) -> None:
+def report_comes_last(
+    original: Any, self: Any, session: str, reports: Sequence[Outgoing], first: int
+) -> None:
     """The OrderMassCancelReport(r) comes after the ends of the orders."""
     original(self, session, sorted(reports, key=lambda one: isinstance(one, MassCancelReport)), first)
 
@@ -142,7 +144,9 @@ def pending_is_not_told(told: list[Told], event: Event, *_: Any) -> list[Told]:
     if not isinstance(event, MassCancelAccepted):
         return told
     return [
-        one for one in told if not (isinstance(one[1], Execution) and one[1].exec_type is ExecType.PENDING_CANCEL)
+        one
+        for one in told
+        if not (isinstance(one[1], Execution) and one[1].exec_type is ExecType.PENDING_CANCEL)
     ]
 
 
@@ -177,9 +181,7 @@ def owners_are_not_told(told: list[Told], event: Event, before: Order | None, _:
 
 
 @tells(259)
-def orders_of_others_have_no_end(
-    told: list[Told], event: Event, before: Order | None, _: Any
-) -> list[Told]:
+def orders_of_others_have_no_end(told: list[Told], event: Event, before: Order | None, _: Any) -> list[Told]:
     """Who asked gets the ends of his own orders only."""
     ref = before.pending_cancel if before is not None else None
     if not isinstance(event, OrderCanceled) or before is None or ref is None or before.user_id == ref.user_id:
@@ -225,3 +227,28 @@ def unsolicited_ends_of_a_mass_cancel_have_its_id(
         else (session, report)
         for session, report in told
     ]
+
+
+@tells(290)
+def end_of_a_mass_cancel_is_not_told(told: list[Told], *_: Any) -> list[Told]:
+    """There is no second report when the last order has ended."""
+    return [one for one in told if not (isinstance(one[1], MassCancelReport) and one[1].completed)]
+
+
+@written(291)
+def survivors_are_not_listed(report: Written) -> None:
+    """The second report does not list the orders that were not canceled."""
+    report.drop(1370, 1371, 1372)
+
+
+@written(292)
+def error_code_is_no_field(report: Written) -> None:
+    """ErrorCode(20002) is missing."""
+    report.drop(20002)
+
+
+@written(293)
+def reject_does_not_say_whose_order(report: Written) -> None:
+    """Account(1) and the user are missing in a reject."""
+    if report.has((35, "9")):
+        report.drop(1, 453, 448, 447, 452)

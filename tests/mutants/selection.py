@@ -43,7 +43,9 @@ def security_id_is_ignored(asked: CancelSelector, request: MassCancel, _: OmsSta
 
 
 @selects(203)
-def underlying_means_one_instrument(asked: CancelSelector, request: MassCancel, _: OmsState) -> CancelSelector:
+def underlying_means_one_instrument(
+    asked: CancelSelector, request: MassCancel, _: OmsState
+) -> CancelSelector:
     """Scope 2 cancels the first instrument on the underlying only."""
     if not _of_type(request, ScopeType.UNDERLYING):
         return asked
@@ -77,7 +79,9 @@ def trading_session_is_ignored(asked: CancelSelector, request: MassCancel, _: Om
 
 
 @selects(208)
-def all_means_the_default_account(asked: CancelSelector, request: MassCancel, state: OmsState) -> CancelSelector:
+def all_means_the_default_account(
+    asked: CancelSelector, request: MassCancel, state: OmsState
+) -> CancelSelector:
     """Scope 7 reaches the user's default account only."""
     if not _of_type(request, ScopeType.ALL) or asked.account_id is not None:
         return asked
@@ -194,7 +198,9 @@ def foreign_users_are_open(original: Any, *args: Any) -> Ruling:
 
 
 @selects(232)
-def colleague_who_is_named_is_ignored(asked: CancelSelector, request: MassCancel, _: OmsState) -> CancelSelector:
+def colleague_who_is_named_is_ignored(
+    asked: CancelSelector, request: MassCancel, _: OmsState
+) -> CancelSelector:
     """Another user beside one's own account is ignored."""
     is_colleague = asked.account_id is not None and asked.user_id not in (None, request.user_id)
     return replace(asked, user_id=None) if is_colleague else asked
@@ -219,7 +225,9 @@ def side_lifts_the_instrument(asked: CancelSelector, *_: Any) -> CancelSelector:
 
 
 @fault(236, oms, "_accept")
-def short_sales_are_sales(original: Any, state: OmsState, number: int, request: Any, asked: Any, at: Any) -> Any:
+def short_sales_are_sales(
+    original: Any, state: OmsState, number: int, request: Any, asked: Any, at: Any
+) -> Any:
     """A filter for sales takes short sales too."""
     found = original(state, number, request, asked, at)
     if asked.side is not Side.SELL:
@@ -271,7 +279,9 @@ def young_orders_are_left_out(order: Order) -> bool:
 
 
 @fault(266, oms, "_new_order")
-def mass_cancel_lingers(original: Any, state: OmsState, request: Any, user: Any, at: datetime, number: int) -> Any:
+def mass_cancel_lingers(
+    original: Any, state: OmsState, request: Any, user: Any, at: datetime, number: int
+) -> Any:
     """For a while after a mass cancel new orders are refused."""
     since = datetime.now(UTC) - LINGERS
     ended = [order for order in state.book if order.pending_cancel is None and not order.is_open]
@@ -295,8 +305,7 @@ def at_most_ten(original: Any, state: OmsState, number: int, request: Any, asked
 
 
 @selects(269)
-def oldest_order_only(asked: CancelSelector, request: MassCancel, state: OmsState) -> CancelSelector:
+def oldest_order_only(asked: CancelSelector, _: MassCancel, state: OmsState) -> CancelSelector:
     """Of both sides only that of the oldest order is canceled."""
     first = _first(asked, state)
     return replace(asked, side=first.side) if first is not None else asked
-

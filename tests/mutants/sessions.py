@@ -160,7 +160,7 @@ def _gone(desk: Desk, door: Any) -> list[str]:
 
 
 @fault(421, Desk, "is_due")
-def orders_end_with_their_connection(original: Any, self: Desk, now: Any) -> Any:
+def orders_end_with_their_connection(*_: Any) -> bool:
     """A client that loses its connection loses its orders, without having asked for that."""
     return True
 
@@ -188,9 +188,9 @@ def pending_cancels_end_with_their_connection(
         for order_id in state.book.open_ids():
             order = state.book[order_id]
             ref = order.pending_cancel
-            if order.status is OrdStatus.PENDING_CANCEL and ref is not None and ref.session is not None:
-                if door.is_away(ref.session):
-                    state.book.put(replace(order, status=order.resting_status, pending_cancel=None))
+            session = None if ref is None else ref.session
+            if order.status is OrdStatus.PENDING_CANCEL and session is not None and door.is_away(session):
+                state.book.put(replace(order, status=order.resting_status, pending_cancel=None))
     original(self, door, arrivals, commands, *args)
 
 

@@ -1,4 +1,4 @@
-"""The shapes that faults have: a message written wrongly, a set that is too wide, a report that is not sent."""
+"""The shapes that faults have: a message written wrongly, a set too wide, a report that is not sent."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -73,7 +73,7 @@ def written(scenario: int) -> Callable[[Rewrite], Rewrite]:
     return register
 
 
-Read = Callable[[Any], ClientRequest]
+Read = Callable[[ClientRequest], ClientRequest]
 
 
 def read(scenario: int) -> Callable[[Read], Read]:
@@ -97,7 +97,12 @@ def selects(scenario: int) -> Callable[[Select], Select]:
 
     def register(select: Select) -> Select:
         def wrong(
-            original: Any, state: OmsState, number: int, request: MassCancel, asked: CancelSelector, at: datetime
+            original: Any,
+            state: OmsState,
+            number: int,
+            request: MassCancel,
+            asked: CancelSelector,
+            at: datetime,
         ) -> MassCancelAccepted:
             found: MassCancelAccepted = original(state, number, request, select(asked, request, state), at)
             return found
@@ -116,7 +121,12 @@ def misses(scenario: int) -> Callable[[Misses], Misses]:
 
     def register(is_missed: Misses) -> Misses:
         def wrong(
-            original: Any, state: OmsState, number: int, request: MassCancel, asked: CancelSelector, at: datetime
+            original: Any,
+            state: OmsState,
+            number: int,
+            request: MassCancel,
+            asked: CancelSelector,
+            at: datetime,
         ) -> MassCancelAccepted:
             found: MassCancelAccepted = original(state, number, request, asked, at)
             kept = tuple(key for key in found.order_ids if not is_missed(state.book[key]))
@@ -153,7 +163,12 @@ def tells(scenario: int) -> Callable[[Tells], Tells]:
 
     def register(change: Tells) -> Tells:
         def wrong(
-            original: Any, state: OmsState, event: Event, before: Order | None, after: Order | None, **how: Any
+            original: Any,
+            state: OmsState,
+            event: Event,
+            before: Order | None,
+            after: Order | None,
+            **how: Any,
         ) -> list[Told]:
             return change(list(original(state, event, before, after, **how)), event, before, after)
 

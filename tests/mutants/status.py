@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fixgw.core import oms, permissions, status
+from fixgw.core import narrow, oms, permissions, status
 from fixgw.core.errors import Subject, invalid
 from fixgw.core.order import Order, OrdStatus
 from fixgw.core.permissions import Ruling
@@ -196,7 +196,7 @@ def status_ignores_the_account(asked: CancelSelector, request: Any) -> CancelSel
 def closed_orders_are_shown(original: Any, state: OmsState, request: Any, at: Any) -> Any:
     """A mass status request shows orders that are closed."""
     replies, rule = original(state, request, at)
-    asked = status.read_selector(state, request, state.users[request.user_id])
+    asked = narrow.read_selector(state, request, state.users[request.user_id])
     known = state.book.history(asked.selector, None, 2)  # type: ignore[union-attr]
     closed = [OrderState(order, at, request, total=len(replies)) for order in known if not order.is_open]
     return [*closed, *replies], rule
@@ -205,7 +205,9 @@ def closed_orders_are_shown(original: Any, state: OmsState, request: Any, at: An
 @fault(333, status, "read_selector")
 def party_scope_is_unknown(original: Any, state: Any, request: Any, user: Any) -> Any:
     """Scope 8 is refused."""
-    return invalid("scope 8", Subject.USER) if _is(request, ScopeType.PARTY) else original(state, request, user)
+    return (
+        invalid("scope 8", Subject.USER) if _is(request, ScopeType.PARTY) else original(state, request, user)
+    )
 
 
 def _granted(original: Any, rule: str, *args: Any) -> Ruling:

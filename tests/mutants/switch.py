@@ -23,8 +23,8 @@ Wrong = Callable[..., Any]
 class Fault(NamedTuple):
     """One function that is wrong in one way.
 
-    `scenario` is the number of the one that it is made for, though others may notice it too. `wrong` is called
-    with the original function of `owner` before the arguments. Several patches may share one name.
+    `scenario` is the number of the one that it is made for, though others may notice it too. `wrong` is
+    called with the original function of `owner` before the arguments. Several may share one name.
     """
 
     name: str
