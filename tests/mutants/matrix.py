@@ -16,13 +16,17 @@ from fixgw.certify.grammar import Script
 from fixgw.certify.parser import parse
 from fixgw.certify.player import Player
 from fixgw.certify.results import Outcome, Result
+from fixgw.control_commands import cancel_all
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
-from fixgw.link import Said
-from tests.gateway import ROOT, Gateway, edit_session, own_address, until, write_config
+from fixgw.engine.status import GatewayStatus
+from fixgw.engine.turn import ReleaseLock, Status
+from fixgw.link import Said, call
+from tests.gateway import ROOT, Gateway, own_address, until
 from tests.mutants import switch
 
 PROFILE = ROOT / "config" / "certify-fixgw.toml"
+CONFIG = ROOT / "config" / "certify-gateway.toml"
 PATIENCE_SECONDS = 10.0
 IMPATIENCE_SECONDS = 1.0  # for a gateway with a fault: what is missing there never comes
 
@@ -51,12 +55,6 @@ class Verdict(NamedTuple):
         return not self.problem and bool(self.noticed)
 
 
-def with_extended(own: profile.Profile) -> profile.Profile:
-    """The profile, with STRANGER's session playing EXTENDED as well."""
-    role = own.roles["STRANGER"].model_copy(update={"dialect": "extended"})
-    return own.model_copy(update={"roles": {**own.roles, "STRANGER": role, "EXTENDED": role}})
-
-
 class WrongGateway:
     """A gateway that is wrong in one way at a time, or right; a context manager."""
 
@@ -64,10 +62,9 @@ class WrongGateway:
         self._switch = directory / "fault"
         self._switch.write_text("")
         module = (sys.executable, "-m", "tests.mutants.wrong_gateway")
-        config = write_config(directory / "config", edit_session("TRADER39", 'dialect = "extended"'))
         env = {switch.SWITCH: str(self._switch)}
-        self._gateway = Gateway(directory / "data", config, env=env, command=module)
-        self._profile = with_extended(profile.load(PROFILE))
+        self._gateway = Gateway(directory / "data", CONFIG, env=env, command=module)
+        self._profile = profile.load(PROFILE)
 
     def __enter__(self) -> "WrongGateway":
         self._gateway.start()
@@ -91,6 +88,10 @@ class WrongGateway:
 
     def _say(self, name: str, arguments: Mapping[str, str]) -> None:
         """What the commands of the profile say, without a process for each of them."""
+        if name == "kill":
+            user_id = int(arguments["user"])
+            cancel_all(self._gateway.data, 1, "the test", user_id=user_id, locks=False)
+            return
         reply = self._gateway.say(said(name, arguments))
         if reply.errorcode:
             raise ControlError(reply.detail)
@@ -107,11 +108,17 @@ class WrongGateway:
                 self._clean()
 
     def _clean(self) -> None:
-        """Cut the connections that are left, and cancel what is open."""
+        """Cut the connections that are left, end what was set, and cancel what is open."""
         for session in self._impatient._cast._sessions.values():
             session.close()
         self._say("release", {})
+        for lock in self._status().locks:
+            self._say("unlock", {"lock": str(lock.lock_id)})
+        until(lambda: not self._status().timers)
         until(lambda: self._patient.play(CLEAN).outcome is Outcome.PASSED)
+
+    def _status(self) -> GatewayStatus:
+        return call(self._gateway.data, Status()).status
 
     def verdict(self, script: Script, fault: str) -> Verdict:
         """What a scenario says of the true gateway, and of the wrong one."""
@@ -145,6 +152,8 @@ def said(name: str, arguments: Mapping[str, str]) -> Said:
             return FindVenue()
         case "refuse":
             return RefuseCancel(order_id, arguments["reason"])
+        case "unlock":
+            return ReleaseLock(int(arguments["lock"]), "the test")
         case "trigger":
             return TriggerOrder(order_id)
         case _:

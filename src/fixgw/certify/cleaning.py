@@ -7,10 +7,12 @@ from fixgw.certify.message import Message, timestamp
 from fixgw.certify.names import Names
 from fixgw.certify.session import Session
 from fixgw.fix.decode import split
+from fixgw.fix.dictionary import load
 
 CLOSED = frozenset("23489C")  # OrdStatus(39): filled, done for day, canceled, rejected, suspended, expired
 MASS_CANCELS = 3  # a fill or a new order may come in between; more than that is a book that stays
 _KEPT = (1, 55, 48, 22, 207, 460, 461, 167, 54, 38)  # of the order, what its cancel repeats
+_ANEW = (11, 60)  # fields that a request has for itself
 
 
 @dataclass(slots=True)
@@ -29,10 +31,12 @@ class Book:
 
     def __init__(self) -> None:
         self._orders: dict[str, Order] = {}
+        self._requests: list[tuple[str, list[tuple[int, str]]]] = []
 
     def sent(self, role: str, pairs: list[tuple[int, str]]) -> None:
         """Take note of what a script sends."""
         fields = dict(reversed(pairs))
+        self._requests.append((role, pairs))
         if fields.get(35) == "D" and 11 in fields:
             kept = tuple((tag, fields[tag]) for tag in _KEPT if tag in fields)
             self._orders.setdefault(fields[11], Order(role, fields[11], kept))
@@ -49,12 +53,23 @@ class Book:
         order.is_open = message.get(39) not in CLOSED
 
     def clean_up(self, cast: Cast, names: Names) -> None:
-        """Cancel what may be open, as the profile says. Raises Failed if something stays, and what sessions
-        raise."""
+        """Undo what requests have set, and cancel what may be open, as the profile says. Raises Failed if
+        something stays, and what sessions raise."""
+        self._undo(cast, names)
         if self._orders and cast.profile.clean_up.how == "mass":
             self._cancel_all(cast, names)
         elif self._open():
             self._cancel_each(cast, names)
+
+    def _undo(self, cast: Cast, names: Names) -> None:
+        done = []
+        for role, pairs in self._requests:
+            for undoing in _undoing(pairs, cast.profile.clean_up.undo):
+                if (role, undoing) not in done:
+                    session = _online(cast, role)
+                    session.send([*undoing, (11, names.fill("{new clean}")), (60, timestamp())])
+                    self._listen(session, cast.patience)
+                    done.append((role, undoing))
 
     def _open(self) -> list[Order]:
         return [order for order in self._orders.values() if order.is_open]
@@ -90,6 +105,18 @@ class Book:
     def _listen(self, session: Session, seconds: float) -> None:
         for message in session.drain(seconds):
             self.received(message)
+
+
+def _undoing(pairs: list[tuple[int, str]], rules: dict[str, str]) -> list[list[tuple[int, str]]]:
+    """The requests that undo one with these fields: without what `rules` speak of, but for what undoes it."""
+    spoken_of = {split(field)[0][0] for rule in rules.items() for field in rule}
+    found = []
+    for said, undoing in rules.items():
+        (tag, value), undo = split(said)[0], split(undoing)
+        if any(key == tag and value in (own, "*") for key, own in pairs) and undo[0] not in pairs:
+            left_out = spoken_of | load().header_tags - {35} | {*_ANEW}
+            found.append([*(pair for pair in pairs if pair[0] not in left_out), *undo])
+    return found
 
 
 def _online(cast: Cast, role: str) -> Session:

@@ -20,6 +20,7 @@ ANSWERED_BY = {"instrument": "fields", "party": "user"}
 """The keys of placeholders that are called otherwise."""
 
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+OneField = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*=[^|]+$")]
 
 
 class ProfileError(Exception):
@@ -72,11 +73,15 @@ class Instrument(_Table):
 
 
 class CleanUp(_Table):
-    """How what is left open is canceled: order by order, or all at once by the request of a role."""
+    """How what is left open is canceled: order by order, or all at once by the request of a role.
+
+    `undo` says for a field of a request ("20010=*" is any value) which field undoes what the request has set.
+    """
 
     how: Literal["each", "mass"] = "each"
     role: str = ""
     request: str = "35=q|530=7"
+    undo: dict[OneField, OneField] = {}
 
 
 class Profile(_Table):
