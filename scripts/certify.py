@@ -1,4 +1,4 @@
-"""Certify this checkout: a gateway with the reference configuration, the whole catalogue against it.
+"""Certify this checkout: a gateway with config/certify-gateway.toml, the whole catalogue against it.
 
     python scripts/certify.py [arguments of fixgw certify, as --only 2xx]
 
@@ -41,7 +41,8 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="fixgw-certify-") as directory:
         data, port = Path(directory) / "data", free_port()
         log = Path(directory) / "log"
-        command = [sys.executable, "-m", "fixgw", "serve", "--no-api"]
+        command = [sys.executable, "-m", "fixgw", "serve"]
+        command += ["--config", str(ROOT / "config" / "certify-gateway.toml")]
         command += ["--data", str(data), "--fix-port", str(port)]
         with log.open("w") as file:
             gateway = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=file, text=True)
