@@ -1,7 +1,7 @@
 """What the placeholders of a script stand for: fresh ids, captured values, and what the profile says."""
 
 import re
-import time
+import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import count
@@ -13,7 +13,8 @@ from fixgw.certify.profile import Profile
 from fixgw.certify.session import Session
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_NAME_CHARS = 8  # of a name in a fresh id: some venues take ids of 20 characters only
+RUN_BITS = 40
+_NAME_CHARS = 6  # of a name in a fresh id: some venues take ids of 20 characters only
 _fresh = count(1)
 
 
@@ -29,8 +30,8 @@ def _base36(number: int) -> str:
     return digits
 
 
-RUN = _base36(int(time.time()))
-"""Makes the ids of this run others than those of the run before."""
+RUN = _base36(secrets.randbits(RUN_BITS))
+"""Makes the ids of this run others than those of any other."""
 
 
 class Names:
