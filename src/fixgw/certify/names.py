@@ -12,8 +12,6 @@ from fixgw.certify.message import timestamp
 from fixgw.certify.profile import Profile
 from fixgw.certify.session import Session
 
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-RUN_BITS = 40
 _NAME_CHARS = 6  # of a name in a fresh id: some venues take ids of 20 characters only
 _fresh = count(1)
 
@@ -22,15 +20,7 @@ class FillError(Exception):
     """A placeholder cannot be filled in; the text says why."""
 
 
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = _DIGITS[digit] + digits
-    return digits
-
-
-RUN = _base36(secrets.randbits(RUN_BITS))
+RUN = secrets.token_hex(4)
 """Makes the ids of this run others than those of any other."""
 
 
