@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from fixgw.core import oms, permissions
 from fixgw.core.errors import invalid
 from fixgw.core.events import CancelRefused, Event, OrderCanceled, OrderTriggered, RequestRefused
-from fixgw.core.order import Order, OrdStatus
+from fixgw.core.order import ZERO, Order, OrdStatus
 from fixgw.core.permissions import Ruling
 from fixgw.core.reports import CancelReject, ExecType, Execution
 from fixgw.core.requests import CancelOrder, ClientRequest
@@ -322,3 +322,33 @@ def reject_without_what_it_answers(report: Written) -> None:
     """An OrderCancelReject(9) says CxlRejResponseTo(434)=2, the answer to a replace."""
     if report.has((35, "9")):
         report.put(434, "2")
+
+
+@written(142)
+def pending_order_shown_as_new(report: Written) -> None:
+    """The reject of a second cancel has OrdStatus(39)=0."""
+    if report.has((35, "9"), (102, "3")):
+        report.put(39, "0")
+
+
+@fault(143, oms, "find_order")
+def user_of_a_cancel_is_ignored(original: Any, state: Any, ask: Any, visible: Any) -> Any:
+    """The user whom a cancel names is not looked at, so that a colleague's order is unknown."""
+    return original(state, replace(ask, owner_id=None), visible)
+
+
+@fault(144, desk, "evolve")
+def refused_cancel_takes_back_the_fills(original: Any, state: Any, event: Event) -> Any:
+    """After a refused cancel the order stands as it was entered."""
+    before, after = original(state, event)
+    if isinstance(event, CancelRefused) and before.pending_cancel.mass_cancel_id is None:
+        after = replace(after, cum_qty=ZERO, gross_value=ZERO, status=OrdStatus.NEW)
+        state.book.put(after)
+    return before, after
+
+
+@written(145)
+def triggered_stop_does_not_work(report: Written) -> None:
+    """WorkingIndicator(636) of a stop that was triggered and filled in part is N."""
+    if report.has((35, "8"), (150, "F"), (636, "Y")):
+        report.put(636, "N")

@@ -1,5 +1,6 @@
 """Faults in what is refused, and how: scenarios 501 to 569."""
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,11 +9,13 @@ from msgspec.structs import replace
 
 from fixgw.core import narrow, oms, permissions
 from fixgw.core.errors import Subject, not_found
+from fixgw.core.events import CancelRequested, MassCancelRequested, OrderEntered
 from fixgw.core.narrow import Asked
 from fixgw.core.permissions import Ruling
-from fixgw.core.requests import MassCancel
+from fixgw.core.requests import MassCancel, NewOrder
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.core.state import OmsState
+from fixgw.engine.venues import Venues
 from fixgw.fix import inbound
 from fixgw.fix.inbound import Inbound
 from tests.mutants.orders import YES
@@ -287,3 +290,43 @@ def reference_is_not_given(report: Written) -> None:
     """RefSeqNum(45) of a BusinessMessageReject(j) is another number."""
     if report.has((35, "j")):
         report.put(45, "1")
+
+
+def _away(scenario: int, kind: type) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """What an event of this `kind` needs of the venue is not waited for, though it is out of reach."""
+
+    def register(named: Callable[[], None]) -> Callable[[], None]:
+        def wrong(original: Any, self: Venues, state: OmsState, decision: Any, now: datetime) -> Any:
+            is_meant = any(isinstance(event, kind) for event in decision.events)
+            return None if is_meant else original(self, state, decision, now)
+
+        add(scenario, Venues, "away", wrong, named)
+        return named
+
+    return register
+
+
+@_away(571, OrderEntered)
+def orders_are_taken_for_a_lost_venue() -> None:
+    """An order is acknowledged although its venue cannot be reached."""
+
+
+@_away(572, CancelRequested)
+def cancels_are_taken_for_a_lost_venue() -> None:
+    """A cancel is said to be done although the venue cannot be reached."""
+
+
+@_away(573, MassCancelRequested)
+def mass_cancels_are_taken_for_a_lost_venue() -> None:
+    """A mass cancel is said to be done although the venue cannot be reached."""
+
+
+@fault(574, oms, "_new_order")
+def account_of_the_user_by_default(
+    original: Any, state: OmsState, request: NewOrder, user: Any, at: datetime, number: int
+) -> Any:
+    """An operator's order for a user that names no account goes into the user's default one."""
+    owner = state.users.get(request.owner_id or 0)
+    if request.account_id is None and owner is not None:
+        request = replace(request, account_id=owner.default_account_id)
+    return original(state, request, user, at, number)

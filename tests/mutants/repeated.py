@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from fixgw.core import repetition
-from fixgw.core.errors import Failure, Refusal, failed
-from fixgw.core.reports import OrderState
+from fixgw.core.errors import ALREADY_PENDING, Failure, Refusal, failed
+from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, OrderState
 from fixgw.core.requests import CancelOrder, MassCancel, NewOrder
 from fixgw.core.state import OmsState
 from tests.mutants.switch import fault
@@ -130,3 +130,41 @@ def ids_are_one_users_only(original: Any, state: OmsState, request: Any, at: dat
     if isinstance(request, NewOrder) and all(not order.is_of(request.user_id) for order in named):
         return None
     return original(state, request, at)
+
+
+@fault(164, repetition, "answer")
+def closed_order_is_a_duplicate(original: Any, state: OmsState, request: Any, at: datetime) -> Any:
+    """An order that comes again with PossResend(97)=Y after its end is refused."""
+    found = original(state, request, at)
+    is_closed = isinstance(found, OrderState) and found.order is not None and not found.order.is_open
+    return TWICE if is_closed else found
+
+
+@fault(165, repetition, "answer")
+def repeated_pending_cancel_is_rejected(original: Any, state: OmsState, request: Any, at: datetime) -> Any:
+    """A cancel that comes again with PossResend(97)=Y while it is pending is rejected."""
+    found = original(state, request, at)
+    is_pending = isinstance(found, Execution) and found.exec_type is ExecType.PENDING_CANCEL
+    return ALREADY_PENDING if is_pending else found
+
+
+@fault(166, repetition, "answer")
+def rejected_cancel_is_tried_again(original: Any, state: OmsState, request: Any, at: datetime) -> Any:
+    """A cancel that was rejected and comes again with PossResend(97)=Y is carried out."""
+    found = original(state, request, at)
+    return None if isinstance(found, CancelReject) else found
+
+
+@fault(167, repetition, "answer")
+def refused_mass_cancel_is_a_duplicate(original: Any, state: OmsState, request: Any, at: datetime) -> Any:
+    """A mass cancel that was refused and comes again with PossResend(97)=Y is called a duplicate."""
+    found = original(state, request, at)
+    is_refused = isinstance(found, MassCancelReport) and found.refusal is not None
+    return TWICE if is_refused else found
+
+
+@fault(168, repetition, "answer")
+def rejected_order_is_rejected_again(original: Any, state: OmsState, request: Any, at: datetime) -> Any:
+    """The rejection of an order is told again as if it had happened again."""
+    found = original(state, request, at)
+    return found.refusal if isinstance(found, OrderRefused) else found

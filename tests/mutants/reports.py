@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from fixgw.core import oms
 from fixgw.core.events import CancelRefused, Event, MassCancelAccepted, OrderCanceled, OrderFilled
-from fixgw.core.order import Order
+from fixgw.core.order import ZERO, Order, OrdStatus
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, Outgoing
 from fixgw.core.tell import Told
 from fixgw.engine import desk
 from fixgw.fix.acceptor import Acceptor
-from tests.mutants.shapes import Written, tells, written
+from tests.mutants.shapes import Written, misses, tells, written
 from tests.mutants.switch import fault
 
 SCOPE_TAGS = (55, 48, 22, 311, 460, 461, 167, 336)
@@ -252,3 +252,30 @@ def reject_does_not_say_whose_order(report: Written) -> None:
     """Account(1) and the user are missing in a reject."""
     if report.has((35, "9")):
         report.drop(1, 453, 448, 447, 452)
+
+
+@tells(284)
+def canceler_gets_ends_that_are_not_his(
+    told: list[Told], event: Event, before: Order | None, _: Any
+) -> list[Told]:
+    """OPERATOR1, whose mass cancel came too late, is told of the end all the same."""
+    ref = before.pending_cancel if before is not None else None
+    if not isinstance(event, OrderCanceled) or ref is None or ref.session in (None, "OPERATOR1"):
+        return told
+    return [*told, *(("OPERATOR1", report) for session, report in told if session == ref.session)]
+
+
+@fault(285, desk, "evolve")
+def refused_one_takes_back_its_fills(original: Any, state: Any, event: Event) -> Any:
+    """After its cancel was refused an order of a mass cancel stands as it was entered."""
+    before, after = original(state, event)
+    if isinstance(event, CancelRefused) and _is_of_mass_cancel(before):
+        after = replace(after, cum_qty=ZERO, gross_value=ZERO, status=OrdStatus.NEW)
+        state.book.put(after)
+    return before, after
+
+
+@misses(286)
+def refused_once_is_left_alone(order: Order) -> bool:
+    """An order that a mass cancel could not cancel is left out of the next one."""
+    return order.status is OrdStatus.NEW and order.changed_at is not None

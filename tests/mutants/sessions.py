@@ -5,9 +5,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fixgw.core.order import OrdStatus
+from fixgw.core.order import Order
 from fixgw.core.reports import Again
 from fixgw.core.requests import OrderAnswer
+from fixgw.core.state import OmsState
 from fixgw.edge.verifier import Verifier
 from fixgw.engine.delivery import Delivery
 from fixgw.engine.desk import Desk
@@ -18,6 +19,7 @@ from tests.mutants.switch import fault
 WORD_MAX = 10  # characters of a TestReqID(112) that a careless acceptor keeps
 
 _numbers: dict[str, int] = {}  # the last MsgSeqNum of each client, for an edge that looks at it
+_epochs: dict[int, int] = {}  # of the session behind each pending cancel, in the last turn
 _away: set[str] = set()  # the sessions that were away in the last turn
 
 
@@ -179,19 +181,26 @@ def _orders_end_with_their_connection(
     original(self, door, arrivals, [*commands, *ended], *args)
 
 
+def _pending(desk: Desk) -> list[tuple[OmsState, Order, int]]:
+    """The orders whose cancel is pending, and the epoch of the session that asked for it."""
+    orders = [
+        (state, state.book[order_id]) for state in desk.states.values() for order_id in state.book.open_ids()
+    ]
+    refs = [(state, order, order.pending_cancel) for state, order in orders]
+    return [
+        (state, order, desk.outbox.of(ref.session).epoch)
+        for state, order, ref in refs
+        if ref is not None and ref.session is not None
+    ]
+
+
 @fault(422, Desk, "turn")
-def pending_cancels_end_with_their_connection(
-    original: Any, self: Desk, door: Any, arrivals: Any, commands: Any, *args: Any
-) -> None:
+def pending_cancels_end_with_their_connection(original: Any, self: Desk, door: Any, *args: Any) -> None:
     """A cancel that is pending is forgotten when its client loses the connection."""
-    for state in self.states.values():
-        for order_id in state.book.open_ids():
-            order = state.book[order_id]
-            ref = order.pending_cancel
-            session = None if ref is None else ref.session
-            if order.status is OrdStatus.PENDING_CANCEL and session is not None and door.is_away(session):
-                state.book.put(replace(order, status=order.resting_status, pending_cancel=None))
-    original(self, door, arrivals, commands, *args)
+    for state, order, _ in _pending(self):
+        if order.pending_cancel is not None and door.is_away(order.pending_cancel.session):
+            state.book.put(replace(order, status=order.resting_status, pending_cancel=None))
+    original(self, door, *args)
 
 
 @comes_in(423)
@@ -217,3 +226,21 @@ def numbers_begin_anew_at_each_logon(frame: Frame) -> None:
     """Each Logon begins at MsgSeqNum 1."""
     if frame.type == "A" and frame.get(141) is None:
         frame.put(34, "1")
+
+
+@fault(427, Desk, "turn")
+def pending_cancels_end_with_a_reset(original: Any, self: Desk, *args: Any) -> None:
+    """A reset of the sequence numbers forgets the cancels that are pending."""
+    for state, order, epoch in _pending(self):
+        if _epochs.get(order.order_id, epoch) != epoch:
+            state.book.put(replace(order, status=order.resting_status, pending_cancel=None))
+    original(self, *args)
+    for _, order, epoch in _pending(self):
+        _epochs[order.order_id] = epoch
+
+
+@goes_out(428)
+def ends_of_a_mass_cancel_are_not_resent(frame: Frame) -> None:
+    """In a resend the ends of a mass cancel are skipped."""
+    if frame.type == "8" and frame.get(43) and frame.get(41):
+        frame.become_gap_fill()

@@ -268,3 +268,16 @@ def stops_are_not_shown(original: Any, *args: Any) -> Any:
 def foreign_users_are_shown(original: Any, *args: Any) -> Ruling:
     """Any user can be looked at by anybody."""
     return _granted(original, "user-not-self", *args)
+
+
+@written(315)
+def request_id_of_an_unknown_order_is_lost(report: Written) -> None:
+    """OrdStatusReqID(790) is repeated for known orders only."""
+    if report.has((37, "NONE")):
+        report.drop(790)
+
+
+@looks(342)
+def account_lifts_the_side(asked: CancelSelector, _: Any) -> CancelSelector:
+    """With an Account(1) the Side(54) of a mass status request is ignored."""
+    return replace(asked, side=None) if asked.account_id is not None else asked
