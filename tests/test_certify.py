@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def certify(
 def of(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Certify a gateway."""
     return certify(f"127.0.0.1:{gateway.port}", *arguments, data=gateway.data)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway as the profile describes it, shared by the tests of this file."""
+    config = ROOT / "config" / "certify-gateway.toml"
+    with Gateway(tmp_path_factory.mktemp("gateway") / "data", config) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

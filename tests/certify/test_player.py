@@ -8,7 +8,7 @@ from fixgw.certify.controls import ControlError, by_command
 from fixgw.certify.grammar import Ask, Step
 from fixgw.certify.player import Player, Watcher
 from fixgw.certify.results import Outcome, Played, Result
-from tests.certify.build import Ends, no_control, profile, script
+from tests.certify.build import Ends, message, no_control, profile, script, text_of
 
 ROLES = {
     "TRADER": {"comp_id": "T1", "username": "t1", "password": "secret-t1", "user": "37"},
@@ -131,6 +131,30 @@ def test_what_is_left_open_is_canceled_one_by_one() -> None:
     (request,) = [raw for raw in sent if "\x0135=F\x01" in raw]
     for field in ("37=77", "55=BTC-USD", "54=1", "38=100"):
         assert f"\x01{field}\x01" in request
+
+
+def test_what_a_request_has_set_is_undone() -> None:
+    """By the same request with the other field, once; also when the scenario has done it: it may have failed."""
+    undo = {"20010=*": "20010=0", "20011=Y": "20011=N"}
+    result = play(
+        "TRADER > 35=q|97=Y|11={new both}|530=1|{instrument}|60={now}|20010=300|20011=Y",
+        "TRADER > 35=q|11={new again}|530=1|{instrument}|60={now}|20010=400",
+        "TRADER > 35=q|11={new off}|530=1|{instrument}|60={now}|20010=0",
+        "TRADER > 35=q|11={new other}|530=7|60={now}",
+        clean_up={"undo": undo},
+    )
+    assert result.reason == ""
+    sent = [
+        message(one.raw.strip("\x01").replace("\x01", "|"))
+        for one in result.played[-1].heard
+        if one.is_sent and one.role == "TRADER"
+    ]
+    requests = [one for one in sent if one.type == "q"]
+    fields = [
+        text_of(pair for pair in one.pairs if pair[0] in (55, 97, 530, 20010, 20011)) for one in requests
+    ]
+    assert fields == ["530=1|55=BTC-USD|20010=0", "530=1|55=BTC-USD|20011=N"]
+    assert len({one.get(11) for one in requests}) == 2
 
 
 def test_a_control_is_undone() -> None:

@@ -10,6 +10,7 @@ from fixgw.config import load as load_config
 from tests.certify.build import profile
 from tests.gateway import ROOT
 
+CERTIFIED = ROOT / "config" / "certify-gateway.toml"
 GOOD = """
 name = "a venue"
 [connection]
@@ -30,10 +31,10 @@ def write(directory: Path, text: str) -> Path:
     return path
 
 
-def test_the_profile_of_fixgw_is_that_of_the_reference_configuration() -> None:
+def test_the_profile_of_fixgw_is_that_of_its_configuration() -> None:
     """Its roles are sessions with these users, its instruments and accounts are configured."""
     own = load(ROOT / "config" / "certify-fixgw.toml")
-    config = load_config(ROOT / "config" / "gateway.toml")
+    config = load_config(CERTIFIED)
     sessions = {session.comp_id: session for session in config.session}
     for role in own.roles.values():
         session = sessions[role.comp_id]
@@ -53,6 +54,21 @@ def test_the_profile_of_fixgw_is_that_of_the_reference_configuration() -> None:
         )
         assert (one.type, one.session) == (there.security_type, there.trading_session_id)
     assert set(own.accounts.values()) == {str(account.id) for account in config.account}
+
+
+def test_what_is_certified_is_the_reference_configuration_and_sessions_beside_it() -> None:
+    """The sessions that the controls need are off there; all else is the same, and they have comments."""
+    certified, reference = load_config(CERTIFIED), load_config(ROOT / "config" / "gateway.toml")
+    for table in ("oms", "account", "instrument", "user"):
+        assert getattr(certified, table) == getattr(reference, table), table
+    count = len(reference.session)
+    assert certified.session[:count] == reference.session
+    added = {session.comp_id for session in certified.session[count:]}
+    roles = load(ROOT / "config" / "certify-fixgw.toml").roles
+    assert added == {role.comp_id for role in roles.values()} - {one.comp_id for one in reference.session}
+    for name, role in roles.items():
+        if role.comp_id in added:
+            assert f"# {name}: " in CERTIFIED.read_text()
 
 
 def test_the_profile_of_fixgw_explains_every_table() -> None:
@@ -82,6 +98,7 @@ def test_a_password_may_stand_elsewhere(tmp_path: Path) -> None:
         ("[values]", "[values", "venue.toml: "),
         ("[values]", '[restore]\nhold = "release"\n[values]', "restore.hold: there is no control hold"),
         ("[values]", '[clean_up]\nhow = "mass"\nrole = "BOSS"\n[values]', "there is no role 'BOSS'"),
+        ("[values]", '[clean_up.undo]\n"20011" = "20011=N"\n[values]', "clean_up.undo"),
         ('"T1"', '"T1"\ndialect = "odd"', "roles.TRADER.dialect"),
     ],
 )

@@ -11,6 +11,7 @@ from fixgw.core.decision import Decision, refuse
 from fixgw.core.directory import Session
 from fixgw.core.errors import Refusal, not_authorized
 from fixgw.core.events import CancelRequested, ControlAnswered, Unlocked
+from fixgw.core.narrow import read_selector
 from fixgw.core.order import NOBODY, CancelRef
 from fixgw.core.requests import ClientRequest, MassCancel
 from fixgw.core.selector import CancelSelector
@@ -33,7 +34,7 @@ def permitted(
     original: Any, state: OmsState, request: MassCancel, user: Any, at: datetime, next_id: int
 ) -> Decision:
     """What a mass cancel leads to without a look at permissions; a refusal of another kind stays one."""
-    asked = oms.read_selector(state, request, user)
+    asked = read_selector(state, request, user)
     if isinstance(asked, Refusal):
         return original(state, request, user, at, next_id)  # type: ignore[no-any-return]
     done = emergency.honour(state, request, asked.selector, user, "wrong", at, next_id)

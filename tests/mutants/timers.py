@@ -106,7 +106,7 @@ def dead_man_takes_everything(original: Any, state: OmsState, timer: Timer, *res
 
 
 @fault(637, Controls, "timer_of")
-def one_timer_for_a_session(_: Any, self: Controls, session: str, selector: CancelSelector) -> Timer | None:
+def one_timer_for_a_session(_: Any, self: Controls, session: str, *__: Any) -> Timer | None:
     """A second timer takes the place of the first, whatever its scope."""
     return next((one for one in self.due if one.session == session and one.kind is TimerKind.DEAD_MAN), None)
 
@@ -200,30 +200,22 @@ def return_calls_nothing_off(original: Any, *args: Any) -> Any:
     return (one for one in original(*args) if not isinstance(one[1], TimerDisarmed))
 
 
-def _terms(scenario: int, says: str, **wrong_terms: Any) -> Any:
-    """A fault in the terms of cancel on disconnect; the decorated function names it."""
-
-    def register(named: Any) -> Any:
-        def wrong(original: Any, states: Any, session: Any, terms: OnDisconnect, *rest: Any) -> Any:
-            return original(states, session, replace(terms, **wrong_terms), *rest)
-
-        named.__doc__ = says
-        add(scenario, emergency, "_on_disconnect", wrong, named)
-        return named
-
-    return register
+@fault(656, emergency, "_on_disconnect")
+def window_is_ignored(original: Any, states: Any, session: Any, terms: OnDisconnect, *rest: Any) -> Any:
+    """The orders are canceled at once, whatever the window."""
+    return original(states, session, replace(terms, window_ms=0), *rest)
 
 
-@_terms(656, "The orders are canceled at once, whatever the window.", window_ms=0)
-def window_is_ignored() -> None: ...
+@fault(657, emergency, "_on_disconnect")
+def session_means_user(original: Any, states: Any, session: Any, terms: OnDisconnect, *rest: Any) -> Any:
+    """The orders of the whole user are canceled."""
+    return original(states, session, replace(terms, scope=DisconnectScope.USER), *rest)
 
 
-@_terms(657, "The orders of the whole user are canceled.", scope=DisconnectScope.USER)
-def session_means_user() -> None: ...
-
-
-@_terms(658, "The orders of the session only are canceled.", scope=DisconnectScope.SESSION)
-def account_means_session() -> None: ...
+@fault(658, emergency, "_on_disconnect")
+def account_means_session(original: Any, states: Any, session: Any, terms: OnDisconnect, *rest: Any) -> Any:
+    """Of the account's orders those of the session only are canceled."""
+    return original(states, session, replace(terms, scope=DisconnectScope.SESSION), *rest)
 
 
 @written(659)
