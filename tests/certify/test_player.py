@@ -134,7 +134,7 @@ def test_what_is_left_open_is_canceled_one_by_one() -> None:
 
 
 def test_what_a_request_has_set_is_undone() -> None:
-    """By the same request with the other field, once; also when the scenario has done it: it may have failed."""
+    """By the same request with the other field, once; also when the scenario has done it itself."""
     undo = {"20010=*": "20010=0", "20011=Y": "20011=N"}
     result = play(
         "TRADER > 35=q|97=Y|11={new both}|530=1|{instrument}|60={now}|20010=300|20011=Y",

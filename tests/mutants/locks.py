@@ -8,15 +8,15 @@ from msgspec.structs import replace
 from fixgw.core import emergency, oms
 from fixgw.core.controls import Controls, Lock
 from fixgw.core.decision import Decision, refuse
-from fixgw.core.directory import Session
+from fixgw.core.directory import Session, User
 from fixgw.core.errors import Refusal, not_authorized
 from fixgw.core.events import CancelRequested, ControlAnswered, Unlocked
 from fixgw.core.narrow import read_selector
 from fixgw.core.order import NOBODY, CancelRef
-from fixgw.core.requests import ClientRequest, MassCancel
+from fixgw.core.requests import ClientRequest, MassCancel, NewOrder
 from fixgw.core.selector import CancelSelector
 from fixgw.core.state import OmsState
-from fixgw.engine import changes
+from fixgw.engine import changes, desk
 from fixgw.engine.alarm import Alarm
 from fixgw.fix.inbound import Inbound
 from tests.mutants.shapes import read, selects
@@ -217,3 +217,37 @@ def unlock_command_does_nothing(*_: Any) -> None:
 def kill_switch_kills_everybody(asked: CancelSelector, request: MassCancel, _: OmsState) -> CancelSelector:
     """A kill switch for one user takes the orders of all."""
     return replace(asked, user_id=None) if request.reason else asked
+
+
+@fault(625, desk, "decide")
+def lock_comes_before_repetition(
+    original: Any, state: OmsState, request: Any, at: datetime, next_id: int
+) -> Any:
+    """An order that comes again under a lock is rejected as locked."""
+    if isinstance(request, NewOrder) and state.controls.locks:
+        return refuse(request, not_authorized("new orders are locked"), at, "locked")
+    return original(state, request, at, next_id)
+
+
+@fault(626, oms, "_new_order")
+def operators_are_never_locked_out(
+    original: Any, state: OmsState, request: Any, user: User, *rest: Any
+) -> Any:
+    """What an operator enters for somebody is taken, whatever is locked."""
+    kept = state.controls
+    if user.is_operator:
+        state.controls = replace(kept, locks=())
+    try:
+        return original(state, request, user, *rest)
+    finally:
+        state.controls = kept
+
+
+@fault(627, Lock, "covers")
+def lock_takes_one_instrument(
+    original: Any, self: Lock, account: Any, user: Any, instrument: Any, *rest: Any
+) -> bool:
+    """A lock of an underlying keeps the first instrument on it out, and no other."""
+    named = self.selector.instrument_ids
+    is_other = bool(named) and instrument != min(named or {0})
+    return not is_other and bool(original(self, account, user, instrument, *rest))

@@ -1,41 +1,35 @@
-"""Faults in dead-man timers and cancel on disconnect: scenarios 631 to 669."""
+"""Faults in dead-man timers: scenarios 631 to 649."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
-from fixgw import server
 from fixgw.core import emergency, oms
 from fixgw.core.controls import Controls, Timer, TimerKind
 from fixgw.core.decision import Decision
 from fixgw.core.directory import Session
-from fixgw.core.disconnect import CancelOn, DisconnectScope, OnDisconnect
 from fixgw.core.events import (
-    CancelRefused,
     ControlAnswered,
     Event,
     MassCancelAccepted,
     TimerArmed,
     TimerDisarmed,
 )
-from fixgw.core.order import Order
 from fixgw.core.reports import MassCancelReport
 from fixgw.core.requests import MassCancel
 from fixgw.core.selector import CancelSelector
 from fixgw.core.state import OmsState
 from fixgw.core.tell import Told
-from fixgw.edge import logon
-from fixgw.engine import alarm, desk
+from fixgw.engine import desk
+from fixgw.engine.alarm import Alarm
 from fixgw.fix.inbound import Inbound
 from tests.mutants.locks import permitted
-from tests.mutants.shapes import Written, tells, written
+from tests.mutants.shapes import tells
 from tests.mutants.switch import add, fault
 
 AGAIN_AFTER = timedelta(milliseconds=300)
 SHORTEST_MS, LONGEST_MS = 100, 86_400_000
-
-_asked: dict[OnDisconnect, str] = {}  # what the last Logon under these terms asked for
 
 
 @tells(631)
@@ -170,109 +164,47 @@ def dead_man_runs_out_again(original: Any, self: Controls, mass_cancel_id: int, 
     return original(self, mass_cancel_id, datetime.now(UTC) + AGAIN_AFTER)
 
 
-@fault(651, OnDisconnect, "fires")
-def nobody_is_guarded(*_: Any, **__: Any) -> bool:
-    """A lost connection has nothing canceled."""
-    return False
+@fault(644, emergency, "_dead_man")
+def dead_man_keeps_its_first_id(
+    original: Any, state: OmsState, request: MassCancel, selector: CancelSelector, *rest: Any
+) -> Decision:
+    """A timer that is set anew runs out with the ClOrdID(11) of the first request."""
+    decision: Decision = original(state, request, selector, *rest)
+    running = state.controls.timer_of(request.session or "", selector)
+    if running is None:
+        return decision
+    first = running.request
+    events = [
+        replace(event, timer=replace(event.timer, request=first)) if isinstance(event, TimerArmed) else event
+        for event in decision.events
+    ]
+    return replace(decision, events=events)
 
 
-@fault(652, OnDisconnect, "fires")
-def logout_is_a_disconnect(original: Any, self: OnDisconnect, **_: Any) -> Any:
-    """A Logout(5) counts as a lost connection."""
-    return original(self, said_goodbye=False)
+def lost(kind: TimerKind) -> Any:
+    """A timer of this kind that cannot be carried out is not tried again."""
+
+    def wrong(original: Any, self: Alarm, at: datetime) -> None:
+        due = {timer for state in self._states.values() for timer in state.controls.due if timer.due_at <= at}
+        numbers = {timer.timer_id for timer in due if timer.kind is kind}
+        original(self, at)
+        for state in self._states.values():
+            for timer in state.controls.due:
+                if timer.timer_id in numbers:
+                    self._happen(iter([(state, TimerDisarmed(timer.timer_id, at))]), "wrong", at)
+
+    return wrong
 
 
-@fault(653, OnDisconnect, "fires")
-def logout_never_cancels(original: Any, self: OnDisconnect, *, said_goodbye: bool) -> bool:
-    """A Logout(5) has nothing canceled, whatever is configured."""
-    return not said_goodbye and bool(original(self, said_goodbye=said_goodbye))
+def dead_man_is_lost_while_the_venue_is_away() -> None:
+    """A timer that runs out while its venue is out of reach is gone."""
 
 
-@fault(654, OnDisconnect, "fires")
-def every_leaving_cancels(_: Any, self: OnDisconnect, **__: Any) -> bool:
-    """Where one way of leaving counts, both do."""
-    return self.cancel_on is not CancelOn.OFF
+add(645, Alarm, "run_out", lost(TimerKind.DEAD_MAN), dead_man_is_lost_while_the_venue_is_away)
 
 
-@fault(655, emergency, "logged_on")
-def return_calls_nothing_off(original: Any, *args: Any) -> Any:
-    """A client that is back in time loses its orders all the same."""
-    return (one for one in original(*args) if not isinstance(one[1], TimerDisarmed))
-
-
-@fault(656, emergency, "_on_disconnect")
-def window_is_ignored(original: Any, states: Any, session: Any, terms: OnDisconnect, *rest: Any) -> Any:
-    """The orders are canceled at once, whatever the window."""
-    return original(states, session, replace(terms, window_ms=0), *rest)
-
-
-@fault(657, emergency, "_on_disconnect")
-def session_means_user(original: Any, states: Any, session: Any, terms: OnDisconnect, *rest: Any) -> Any:
-    """The orders of the whole user are canceled."""
-    return original(states, session, replace(terms, scope=DisconnectScope.USER), *rest)
-
-
-@fault(658, emergency, "_on_disconnect")
-def account_means_session(original: Any, states: Any, session: Any, terms: OnDisconnect, *rest: Any) -> Any:
-    """Of the account's orders those of the session only are canceled."""
-    return original(states, session, replace(terms, scope=DisconnectScope.SESSION), *rest)
-
-
-@written(659)
-def filled_order_shown_as_canceled_on_disconnect(report: Written) -> None:
-    """An order that was filled while its client was away is told as canceled."""
-    if report.has((35, "8"), (150, "F")):
-        report.put(150, "4")
-        report.put(39, "4")
-
-
-@tells(660)
-def refused_cancel_on_disconnect_is_not_told(
-    told: list[Told], event: Event, _: Order | None, __: Order | None
-) -> list[Told]:
-    """Nobody hears of an order that could not be canceled."""
-    return [] if isinstance(event, CancelRefused) else told
-
-
-@fault(661, alarm, "agreed")
-def user_is_taken_for_session(original: Any, configured: OnDisconnect, asked: str | None) -> Any:
-    """8013=Y is taken for S."""
-    return original(configured, "S" if asked == "Y" else asked)
-
-
-@fault(662, alarm, "agreed")
-def session_is_taken_for_user(original: Any, configured: OnDisconnect, asked: str | None) -> Any:
-    """8013=S is taken for Y."""
-    return original(configured, "Y" if asked == "S" else asked)
-
-
-@fault(663, alarm, "agreed")
-def wish_for_none_is_ignored(original: Any, configured: OnDisconnect, asked: str | None) -> Any:
-    """8013=N is ignored."""
-    return original(configured, None if asked == "N" else asked)
-
-
-@fault(664, alarm, "agreed")
-def wish_outlives_its_logon(original: Any, configured: OnDisconnect, asked: str | None) -> Any:
-    """What one Logon has asked for holds for the next as well."""
-    if asked is not None:
-        _asked[configured] = asked
-    return original(configured, _asked.get(configured))
-
-
-def _ignored(original: Any, configured: OnDisconnect, asked: str | None) -> Any:
-    found = original(configured, asked)
-    return configured if isinstance(found, str) else found
-
-
-def wish_that_cannot_be_had_is_ignored() -> None:
-    """A Logon that may not ask is taken, and nothing said of it."""
-
-
-def unknown_wish_is_ignored() -> None:
-    """A Logon that asks for nothing known is taken, and nothing said of it."""
-
-
-for _owner in (logon, server):
-    add(665, _owner, "agreed", _ignored, wish_that_cannot_be_had_is_ignored)
-    add(666, _owner, "agreed", _ignored, unknown_wish_is_ignored)
+@fault(646, oms, "_accept")
+def dead_man_forgets_what_is_pending(original: Any, *args: Any) -> MassCancelAccepted:
+    """An order whose cancel is pending is not counted, and not told."""
+    found: MassCancelAccepted = original(*args)
+    return replace(found, already_pending=())
