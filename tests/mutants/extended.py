@@ -1,4 +1,4 @@
-"""The reference configuration and profile with a session that plays EXTENDED, so that every scenario applies."""
+"""The reference configuration and profile with a session that plays EXTENDED: every scenario applies."""
 
 from pathlib import Path
 
