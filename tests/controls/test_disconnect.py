@@ -11,7 +11,7 @@ import pytest
 from fixgw.control_commands import cancel_all
 from fixgw.core.requests import FillOrder
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
-from fixgw.engine.turn import Status
+from fixgw.engine.turn import ResetSession, Status
 from fixgw.journal.sqlite import SqliteJournal
 from fixgw.journal.verify import verify
 from fixgw.link import call
@@ -237,6 +237,38 @@ def test_our_own_clean_restart_is_no_disconnect_unless_so_configured(tmp_path: P
             trader.receive()
             trader.expect(f"8|150=4|11={resting.cl_ord_id}|58=canceled on disconnect")
         assert open_orders(running) == (0 if counts else 1)
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_a_reset_by_us_is_no_disconnect_unless_so_configured(tmp_path: Path, counts: bool) -> None:
+    """`fixgw session reset` logs the client out: its orders stay; but a disconnect after it counts."""
+    lines = ['cancel_on_disconnect = "both"', f"disconnect_on_restart = {'true' if counts else 'false'}"]
+    with gateway(tmp_path, *lines) as running:
+        trader = running.client("TRADER37")
+        trader.rest()
+        assert running.say(ResetSession("TRADER37")).errorcode == 0
+        until(lambda: not any(row.is_logged_on for row in call(running.data, Status()).status.sessions))
+        time.sleep(0.2)
+        assert open_orders(running) == (0 if counts else 1)
+        trader.close()
+        assert trader.logon(reset=True).type == "A"
+        trader.close()
+        gone(running)
+
+
+def test_a_client_that_does_not_answer_our_logout_is_stopped_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clean stop that a client does not say goodbye to is no crash: its orders stay."""
+    with gateway(tmp_path, 'cancel_on_disconnect = "both"') as running:
+        trader = running.client("TRADER37")
+        trader.rest()
+        monkeypatch.setattr(running, "close_clients", lambda: None)
+        assert running.stop() == 0
+        running.start()
+        time.sleep(0.3)
+        assert open_orders(running) == 1
+        trader.close()
 
 
 def test_a_window_that_was_open_is_open_again_after_a_restart(tmp_path: Path) -> None:

@@ -8,18 +8,20 @@ from fixgw import server
 from fixgw.core import emergency
 from fixgw.core.controls import TimerKind
 from fixgw.core.disconnect import CancelOn, DisconnectScope, OnDisconnect
-from fixgw.core.events import CancelRefused, Event, OrderCanceled, TimerDisarmed
+from fixgw.core.events import CancelRefused, Event, OrderCanceled, TimerArmed, TimerDisarmed
 from fixgw.core.order import Order
 from fixgw.core.reports import Execution
 from fixgw.core.tell import Told
 from fixgw.edge import logon
 from fixgw.engine import alarm
 from fixgw.engine.alarm import Alarm
+from fixgw.engine.turn import Presence
 from tests.mutants.shapes import Frame, Written, goes_out, misses, tells, written
 from tests.mutants.switch import add, fault
 from tests.mutants.timers import lost
 
 _asked: dict[OnDisconnect, str] = {}  # what the last Logon under these terms asked for
+_left: dict[str, int] = {}  # how often each session has left
 
 
 @fault(651, OnDisconnect, "fires")
@@ -176,3 +178,28 @@ for _owner in (logon, server):
 def stops_outlive_a_disconnect(order: Order) -> bool:
     """A stop that waits for its trigger is not canceled."""
     return order.waits_for_trigger
+
+
+@fault(673, alarm, "agreed")
+def wish_counts_one_way(original: Any, configured: OnDisconnect, asked: str | None) -> Any:
+    """8013=Y counts a lost connection only."""
+    found = original(configured, asked)
+    return replace(found, cancel_on=CancelOn.DISCONNECT) if asked == "Y" else found
+
+
+@fault(674, Alarm, "presence")
+def reset_is_no_return(original: Any, self: Alarm, presence: Presence, at: Any) -> None:
+    """A client that begins its numbers anew is taken for a new one: what waits goes on."""
+    kept = [(state, state.controls.due) for state in self._states.values()]
+    original(self, presence, at)
+    for state, timers in kept:
+        for timer in timers:
+            if timer.kind is TimerKind.DISCONNECT:
+                self._happen(iter([(state, TimerArmed(timer, at))]), "wrong", at)
+
+
+@fault(675, emergency, "_on_disconnect")
+def second_disconnect_does_not_count(original: Any, states: Any, session: Any, *rest: Any) -> Any:
+    """After one return a client may stay away for ever."""
+    _left[session.name] = _left.get(session.name, 0) + 1
+    return iter(()) if _left[session.name] > 1 else original(states, session, *rest)

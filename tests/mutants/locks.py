@@ -12,7 +12,7 @@ from fixgw.core.directory import Session, User
 from fixgw.core.errors import Refusal, not_authorized
 from fixgw.core.events import CancelRequested, ControlAnswered, Unlocked
 from fixgw.core.narrow import read_selector
-from fixgw.core.order import NOBODY, CancelRef
+from fixgw.core.order import NOBODY, CancelRef, OrdStatus
 from fixgw.core.requests import ClientRequest, MassCancel, NewOrder
 from fixgw.core.selector import CancelSelector
 from fixgw.core.state import OmsState
@@ -251,3 +251,17 @@ def lock_takes_one_instrument(
     named = self.selector.instrument_ids
     is_other = bool(named) and instrument != min(named or {0})
     return not is_other and bool(original(self, account, user, instrument, *rest))
+
+
+@fault(608, emergency, "shown")
+def dry_run_leaves_out_the_pending(original: Any, state: OmsState, *args: Any) -> ControlAnswered:
+    """A dry run does not count orders whose cancel is pending."""
+    found: ControlAnswered = original(state, *args)
+    kept = [key for key in found.order_ids if state.book[key].status is not OrdStatus.PENDING_CANCEL]
+    return replace(found, order_ids=tuple(kept))
+
+
+@selects(611)
+def lock_does_not_cancel(asked: CancelSelector, request: MassCancel, _: OmsState) -> CancelSelector:
+    """A request to lock and cancel locks only."""
+    return replace(asked, instrument_ids=frozenset()) if request.locks else asked

@@ -174,7 +174,7 @@ def left(
 
 
 def stopped(states: dict[int, OmsState], session: Session, at: datetime) -> Told:
-    """The gateway stops cleanly: that its client goes is no disconnect, unless the terms say so."""
+    """The gateway itself ends its connection, cleanly: that is no disconnect, unless the terms say so."""
     guard = states[session.oms_id].controls.guard(session.name)
     if guard is not None and not guard.terms.on_restart:
         yield states[session.oms_id], SessionLeft(session.name, at)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from fixgw.core import emergency
 from fixgw.core.controls import Timer
 from fixgw.core.decision import Decision
-from fixgw.core.directory import Directory
+from fixgw.core.directory import Directory, Session
 from fixgw.core.disconnect import agreed
 from fixgw.core.errors import Refusal, Subject, not_found
 from fixgw.core.events import Event, TimerArmed, Unlocked
@@ -43,6 +43,7 @@ class Alarm:
         self._record = record
         self._apply = apply
         self._carry_out = carry_out
+        self._resets: set[str] = set()
         self.is_stopping = False
 
     def start(self, at: datetime) -> None:
@@ -50,20 +51,35 @@ class Alarm:
         sessions = self._directory.sessions
         self._happen(emergency.started(self._states, sessions, at, self._take_id), "start", at)
 
+    def will_reset(self, session: str) -> None:
+        """Its client, which is logged on, is logged out by us now, to begin anew: as at a clean stop."""
+        self._resets.add(session)
+
+    def stop(self, at: datetime) -> None:
+        """The gateway stops cleanly, whoever has not said goodbye."""
+        for session in self._directory.sessions.values():
+            self._happen(emergency.stopped(self._states, session, at), "stop", at)
+
     def presence(self, presence: Presence, at: datetime) -> None:
         """The client of a session came or went."""
         session = self._directory.sessions[presence.session]
+        is_reset = presence.session in self._resets
+        self._resets.discard(presence.session)
         if presence.way is Way.LOGGED_ON:
             terms = agreed(session.on_disconnect, presence.asked)
             if isinstance(terms, str):  # the configuration has changed since its Logon was taken
                 terms = session.on_disconnect
             happened = emergency.logged_on(self._states, session, terms, at)
-        elif self.is_stopping:
-            happened = emergency.stopped(self._states, session, at)
         else:
-            said_goodbye = presence.way is Way.LOGGED_OUT
-            happened = emergency.left(self._states, session, at, self._take_id, said_goodbye=said_goodbye)
+            happened = self._left(session, at, presence.way, is_reset=is_reset)
         self._happen(happened, presence.way.value, at)
+
+    def _left(self, session: Session, at: datetime, way: Way, *, is_reset: bool) -> emergency.Told:
+        if self.is_stopping or is_reset:
+            yield from emergency.stopped(self._states, session, at)
+        if not self.is_stopping:
+            said_goodbye = way is Way.LOGGED_OUT
+            yield from emergency.left(self._states, session, at, self._take_id, said_goodbye=said_goodbye)
 
     def _happen(self, happened: emergency.Told, why: str, at: datetime) -> None:
         for state, event in happened:

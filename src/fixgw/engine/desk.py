@@ -132,7 +132,6 @@ class Desk:
             if session.reset_at is not None
         }
         self.epochs = Epochs(self.outbox, schedule, self._commit_numbers, now)
-        self._sessions = Sessions(self.outbox, self.epochs, self._commit_numbers)
         self.states = {
             oms_id: restored(oms_id, directory, loaded, limits.closed_max, now) for oms_id in directory.omses
         }
@@ -146,6 +145,7 @@ class Desk:
             lambda state, event: self._applied(state, event, *evolve(state, event)),
             self._carry_out,
         )
+        self._sessions = Sessions(self.outbox, self.epochs, self._commit_numbers, self.alarm.will_reset)
 
     def _commit_numbers(self, sessions: Sequence[SessionNumbers], at: datetime) -> None:
         batch = self._changes.take(at)
@@ -242,6 +242,7 @@ class Desk:
 
     def close(self, door: SessionDoor) -> None:
         """Commit the last numbers of every session, and that this was a clean stop. Raises JournalError."""
+        self.alarm.stop(self._at)
         self._delivery.moved = self._last_in()
         self._end_turn(door, clean_stop=True)
 

@@ -3,6 +3,7 @@
 Orders stay as they are, and reports wait for the client, as for any that is away.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -25,12 +26,18 @@ LOGGED_OUT = "logged out by the operator"
 
 
 class Sessions:
-    """Does it, and logs who said so. `commit` journals numbers; its JournalError is raised."""
+    """Does it, and logs who said so. `commit` journals numbers; its JournalError is raised.
 
-    def __init__(self, outbox: Outbox, epochs: Epochs, commit: Commit) -> None:
+    `will_reset` is told of a client that is logged on before its reset logs it out.
+    """
+
+    def __init__(
+        self, outbox: Outbox, epochs: Epochs, commit: Commit, will_reset: Callable[[str], None]
+    ) -> None:
         self._outbox = outbox
         self._epochs = epochs
         self._commit = commit
+        self._will_reset = will_reset
 
     def do(self, said: SessionCommand, now: datetime, door: SessionDoor) -> None:
         """Do as `said` says to a session that there is, at the time `now` (aware UTC)."""
@@ -50,6 +57,8 @@ class Sessions:
 
     def reset(self, session: str, now: datetime, door: SessionDoor, why: str) -> None:
         """Have its numbers begin anew."""
+        if not door.is_away(session):
+            self._will_reset(session)
         epoch = self._epochs.reset(session, now, door)
         log.warning("reset", session=session, epoch=epoch, why=why)
 
