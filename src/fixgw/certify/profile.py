@@ -1,0 +1,153 @@
+"""The profile of what is certified: who logs on, what is traded, what it can do, and how it is controlled."""
+
+import ssl
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+
+from fixgw.certify.grammar import Script
+from fixgw.fix.decode import split
+from fixgw.secret_text import SecretError, secret_text
+
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+
+class ProfileError(Exception):
+    """The profile cannot be used; the text names the file and each wrong key."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Connection(_Table):
+    """How a session is opened. `heartbeat` is in seconds."""
+
+    target_comp_id: str
+    heartbeat: int = 30
+    reset: bool = True
+    tls: bool = False
+    certificate_authority: str = ""
+    server_name: str = ""
+
+
+class Role(_Table):
+    """The real session that plays a role of the scripts."""
+
+    comp_id: str
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    user: str = ""
+    dialect: Literal["strict", "extended", "any"] = "any"
+    certificate: str = ""
+    key: str = ""
+
+
+class Instrument(_Table):
+    """An instrument: the fields that name it, and the values that a mass cancel can name it by."""
+
+    fields: str
+    symbol: str = ""
+    underlying: str = ""
+    product: str = ""
+    cfi: str = ""
+    type: str = ""
+    session: str = ""
+    price: str = "10"
+
+    @property
+    def pairs(self) -> tuple[tuple[int, str], ...]:
+        """The fields as tag and value."""
+        return tuple(split(self.fields))
+
+
+class CleanUp(_Table):
+    """How what is left open is canceled: order by order, or all at once by the request of a role."""
+
+    how: Literal["each", "mass"] = "each"
+    role: str = ""
+    request: str = "35=q|530=7"
+
+
+class Profile(_Table):
+    """What is certified. `patience_seconds` is how long an answer may take."""
+
+    name: str
+    patience_seconds: float = 5.0
+    connection: Connection
+    features: frozenset[str] = frozenset()
+    roles: dict[Word, Role]
+    instruments: dict[Word, Instrument]
+    accounts: dict[Word, str] = {}
+    values: dict[str, str] = {}
+    controls: dict[str, list[str]] = {}
+    restore: dict[str, str] = {}
+    clean_up: CleanUp = CleanUp()
+    directory: Path = Field(default=Path(), exclude=True)
+
+    def lacks(self, script: Script) -> str:
+        """Why a script does not apply, "" if it does."""
+        for need in script.needs:
+            if need not in self.features:
+                return f"the profile does not offer {need}"
+        for table, key in sorted(script.uses):
+            if key not in getattr(self, table):
+                return f"the profile has no {key} in its {table}"
+        return ""
+
+    def value(self, word: str, key: str) -> str:
+        """What `{word key}` stands for; the profile must have `key` in the word's table."""
+        if word == "account":
+            return self.accounts[key]
+        if key in self.roles:
+            role = self.roles[key]
+            return self.password(key) if word == "password" else str(getattr(role, word))
+        return str(getattr(self.instruments[key], word))
+
+    def password(self, role: str) -> str:
+        """The password of a role, "" if it has none. Raises ProfileError."""
+        said = self.roles[role].password
+        try:
+            return secret_text(said, self.directory) if said.get_secret_value() else ""
+        except SecretError as error:
+            raise ProfileError(f"roles.{role}.password: {error}") from None
+
+    def tls(self, role: str) -> ssl.SSLContext | None:
+        """How this role's connections are secured, None if they are not. Raises ProfileError."""
+        if not self.connection.tls:
+            return None
+        authority = self.connection.certificate_authority
+        try:
+            context = ssl.create_default_context(
+                cafile=str(self.directory / authority) if authority else None
+            )
+            own = self.roles[role]
+            if own.certificate:
+                context.load_cert_chain(self.directory / own.certificate, self.directory / own.key)
+        except OSError as error:
+            raise ProfileError(f"the certificates of {role} cannot be read: {error}") from None
+        return context
+
+
+def load(path: Path) -> Profile:
+    """Read a profile. Raises ProfileError with every problem."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProfileError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ProfileError(f"{path}: {error}") from None
+    try:
+        profile = Profile.model_validate({**data, "directory": path.parent})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise ProfileError("\n".join(f"{path}: {problem}" for problem in problems)) from None
+    for name, restoring in profile.restore.items():
+        for control in (name, restoring):
+            if control not in profile.controls:
+                raise ProfileError(f"{path}: restore.{name}: there is no control {control}")
+    if profile.clean_up.how == "mass" and profile.clean_up.role not in profile.roles:
+        raise ProfileError(f"{path}: clean_up.role: there is no role {profile.clean_up.role!r}")
+    return profile
