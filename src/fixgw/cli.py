@@ -25,6 +25,7 @@ from fixgw.fix import dictionary
 from fixgw.journal_commands import journal
 from fixgw.link import LinkError, Said, call
 from fixgw.passwords import hash_password
+from fixgw.send_command import send
 from fixgw.status_command import show
 from fixgw.venues_commands import venues
 
@@ -37,6 +38,7 @@ app.add_typer(sandbox, name="sandbox")
 app.add_typer(session, name="session")
 app.add_typer(journal, name="journal")
 app.add_typer(venues, name="venues")
+app.command()(send)
 
 WIDTH = None if sys.stdout.isatty() else 160  # a pipe or a file has no width of its own
 
