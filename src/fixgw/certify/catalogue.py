@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-from fixgw.certify.grammar import Script, ScriptError, parse
+from fixgw.certify.grammar import Script
+from fixgw.certify.parser import ScriptError, parse
 
 _WANTED = re.compile(r"[0-9]{3}|[0-9]{2}x|[0-9]xx")
 

@@ -1,10 +1,8 @@
-"""The grammar of scenarios: a script is read into steps, and every error names its file and line."""
+"""The words of a scenario: its steps, its fields, and the placeholders in them."""
 
 import re
-import shlex
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import PurePath
+from dataclasses import dataclass
+from typing import NamedTuple
 
 FIELDS_OF = frozenset({"instrument", "party"})
 """Placeholders that stand for whole fields, not for a value."""
@@ -37,15 +35,7 @@ _NAME = r"[a-z][a-z0-9_]*"
 _SAID = re.compile(
     rf"new (?P<new>{_NAME})|(?P<word>{_NAME})(?: (?P<key>[A-Z][A-Z0-9_]*))?(?P<plus>[+-][0-9.]+)?"
 )
-_FIELD = re.compile(r"([1-9][0-9]{0,8})=(.*)", re.DOTALL)
-_SEPARATOR = re.compile(r"\|(?=[0-9]+=|\{)")
 _CAPTURE = re.compile(rf"\(({_NAME})(?::(.*))?\)", re.DOTALL)
-_FILE = re.compile(r"([0-9]{3})-([a-z0-9-]+)\.fix")
-_ROLE = re.compile(r"[A-Z][A-Z0-9_]*")
-
-
-class ScriptError(Exception):
-    """A script cannot be read; the text names file and line, and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +70,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Session(Step):
+class Connecting(Step):
     """`connect`, `logon`, `logout` or `cut`: the connection of a role; `items` go into the Logon."""
 
     verb: str
@@ -140,8 +130,21 @@ class Pause(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class Ask(Step):
+    """`ask TEXT`: what a person at the other side is asked to do."""
+
+
+class Use(NamedTuple):
+    """Something of the profile: what `{word key}` stands for; without a word, the key alone."""
+
+    table: str
+    key: str
+    word: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
-    """A scenario. `uses` are the names that the profile must know, as (table, name)."""
+    """A scenario. `uses` is what the profile must know; a short one is played where there is little time."""
 
     number: int
     name: str
@@ -149,163 +152,14 @@ class Script:
     title: str
     rule: str
     needs: tuple[str, ...]
+    is_short: bool
     steps: tuple[Step, ...]
-    uses: frozenset[tuple[str, str]]
+    uses: frozenset[Use]
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The roles that have a session in it, in alphabetical order."""
-        return tuple(sorted(name for table, name in self.uses if table == "roles"))
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Reads one script; `known` are the names given so far."""
-
-    path: str
-    header: dict[str, str] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
-    uses: set[tuple[str, str]] = field(default_factory=set)
-    line: int = 0
-
-    def error(self, problem: str) -> ScriptError:
-        return ScriptError(f"{self.path}:{self.line}: {problem}")
-
-    def steps(self, lines: Iterable[str]) -> Iterator[Step]:
-        block: list[Expect] | None = None
-        begin = 0
-        for self.line, written in enumerate(lines, 1):
-            text = written.strip()
-            if not text or text.startswith("#"):
-                continue
-            key, colon, value = text.partition(":")
-            if colon and key in ("title", "rule", "needs"):
-                self.header[key] = value.strip()
-            elif text == "any order":
-                if block is not None:
-                    raise self.error("a block within a block; write `end` first")
-                block, begin = [], self.line
-            elif text == "end":
-                if not block:
-                    raise self.error("`end` without `any order` and a message to expect before it")
-                yield AnyOrder(begin, "any order", tuple(block))
-                block = None
-            else:
-                step = self.step(text)
-                if block is None:
-                    yield step
-                elif isinstance(step, Expect):
-                    block.append(step)
-                else:
-                    raise self.error("only expected messages (ROLE < ...) may stand in `any order`")
-        if block is not None:
-            self.line = begin
-            raise self.error("`any order` has no `end`")
-
-    def step(self, text: str) -> Step:
-        first, _, rest = text.partition(" ")
-        rest = rest.strip()
-        if first in ("connect", "logon", "logout", "cut"):
-            name, _, fields = rest.partition(" ")
-            items = self.items(fields.strip()) if fields.strip() else ()
-            if items and first != "logon":
-                raise self.error(f"`{first}` takes a role and no fields")
-            return Session(self.line, text, first, self.role(name), items)
-        if first == "control":
-            return self.control(text, rest)
-        if first == "pause":
-            try:
-                return Pause(self.line, text, float(rest))
-            except ValueError:
-                raise self.error(f"`pause` takes a number of seconds, not {rest!r}") from None
-        role = self.role(first)
-        if rest in ("quiet", "closed"):
-            return Quiet(self.line, text, rest, role)
-        sign, _, fields = rest.partition(" ")
-        if sign not in ("<", ">"):
-            raise self.error(f"after {first} comes `>` (send), `<` (expect), `quiet` or `closed`")
-        if not fields.strip().startswith("35="):
-            raise self.error("a message begins with 35=, its MsgType")
-        if sign == ">":
-            return Send(self.line, text, role, self.items(fields.strip()))
-        return Expect(self.line, text, role, self.items(fields.strip(), is_pattern=True))
-
-    def role(self, name: str) -> str:
-        if not _ROLE.fullmatch(name):
-            raise self.error(
-                f"{name!r} is neither a role (as TRADER) nor connect, logon, logout, cut, control, pause, "
-                "any order or end"
-            )
-        self.uses.add(("roles", name))
-        return name
-
-    def control(self, text: str, rest: str) -> Control:
-        try:
-            name, *arguments = shlex.split(rest)
-        except ValueError as error:
-            raise self.error(f"`control` takes a name and argument=value: {error}") from None
-        pairs = []
-        for argument in arguments:
-            key, equals, value = argument.partition("=")
-            if not equals:
-                raise self.error(f"an argument of `control` is name=value, not {argument!r}")
-            self.check(value)
-            pairs.append((key, value))
-        self.uses.add(("controls", name))
-        return Control(self.line, text, name, tuple(pairs))
-
-    def items(self, text: str, *, is_pattern: bool = False) -> tuple[Item, ...]:
-        items = []
-        captured: set[str] = set()
-        for part in _SEPARATOR.split(text):
-            found = _FIELD.fullmatch(part)
-            if found:
-                items.append(Item(int(found[1]), found[2]))
-                captured |= self.pattern(found[2]) if is_pattern else set()
-                self.check(found[2], is_pattern=is_pattern)
-            else:
-                whole = PLACEHOLDER.fullmatch(part)
-                if not whole or self.check(part)[0].word not in FIELDS_OF:
-                    raise self.error(
-                        f"{part!r} is no field: write tag=value, {{instrument}} or {{party ROLE}}"
-                    )
-                items.append(Item(0, part))
-        self.known |= captured
-        return tuple(items)
-
-    def pattern(self, text: str) -> set[str]:
-        """The name that a pattern captures; a regex in it is compiled once, to see that it is one."""
-        captures = _CAPTURE.fullmatch(text)
-        regex = text[1:-1] if is_regex(text) else (captures[2] if captures else None)
-        try:
-            re.compile(PLACEHOLDER.sub("x", regex or ""))
-        except re.error as error:
-            raise self.error(f"{regex!r} is no regular expression: {error}") from None
-        if captures and (captures[1] in KEYED or captures[1] in BY_ITSELF):
-            raise self.error(f"({captures[1]}) is a word of the grammar: capture under another name")
-        return {captures[1]} if captures else set()
-
-    def check(self, text: str, *, is_pattern: bool = False) -> list[Placeholder]:
-        """The placeholders of a text, each of which must be known here."""
-        found = []
-        for said in PLACEHOLDER.findall(text):
-            if is_pattern and re.fullmatch(r"[0-9]*,?[0-9]*", said):
-                continue  # a repetition in a regex
-            try:
-                one = placeholder(said)
-            except ValueError as error:
-                raise self.error(str(error)) from None
-            if one.is_new:
-                self.known.add(one.word)
-            elif one.table:
-                self.uses.add((one.table, one.key))
-            elif one.word not in self.known and one.word not in BY_ITSELF:
-                raise self.error(
-                    f"{{{said}}} is not known here: name it with {{new {one.word}}}, or capture it with "
-                    f"({one.word}), in a line before"
-                )
-            found.append(one)
-        return found
+        """The roles that are named in it, in alphabetical order."""
+        return tuple(sorted({use.key for use in self.uses if use.table == "roles"}))
 
 
 def placeholder(said: str) -> Placeholder:
@@ -341,26 +195,6 @@ def capture_of(text: str) -> tuple[str, str | None] | None:
     return (found[1], found[2]) if found else None
 
 
-def parse(text: str, path: str) -> Script:
-    """Read a script; `path` ends in NNN-short-name.fix. Raises ScriptError."""
-    reader = _Reader(path)
-    found = _FILE.fullmatch(PurePath(path).name)
-    if found is None:
-        raise ScriptError(f"{path}: a script is called NNN-short-name.fix, with three digits")
-    steps = tuple(reader.steps(text.splitlines()))
-    for key in ("title", "rule"):
-        if not reader.header.get(key):
-            raise ScriptError(f"{path}:1: there is no `{key}:` line")
-    if not steps:
-        raise ScriptError(f"{path}:1: there is no step")
-    needs = tuple(word.strip() for word in reader.header.get("needs", "").split(",") if word.strip())
-    return Script(
-        number=int(found[1]),
-        name=found[2],
-        path=path,
-        title=reader.header["title"],
-        rule=reader.header["rule"],
-        needs=needs,
-        steps=steps,
-        uses=frozenset(reader.uses),
-    )
+def is_repetition(said: str) -> bool:
+    """Whether braces around this are a repetition in a regex, as {2} or {1,3}, and no placeholder."""
+    return re.fullmatch(r"[0-9]*,?[0-9]*", said) is not None

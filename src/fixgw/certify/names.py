@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import count
 
-from fixgw.certify.grammar import PLACEHOLDER, Item, Placeholder, is_regex, placeholder
+from fixgw.certify.grammar import PLACEHOLDER, Item, Placeholder, is_regex, is_repetition, placeholder
 from fixgw.certify.matching import Pattern
 from fixgw.certify.message import timestamp
 from fixgw.certify.profile import Profile
-from fixgw.certify.wire import Session
+from fixgw.certify.session import Session
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _NAME_CHARS = 8  # of a name in a fresh id: some venues take ids of 20 characters only
@@ -48,7 +48,7 @@ class Names:
         """The text with each placeholder filled in; `is_escaped` is for the inside of a regex."""
 
         def value(found: re.Match[str]) -> str:
-            if is_escaped and re.fullmatch(r"[0-9]*,?[0-9]*", found[1]):
+            if is_escaped and is_repetition(found[1]):
                 return found[0]  # a repetition
             filled = self._value(placeholder(found[1]), session)
             return re.escape(filled) if is_escaped else filled

@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
 
-from fixgw.certify.grammar import Script
+from fixgw.certify.grammar import KEYED, Script
 from fixgw.fix.decode import split
 from fixgw.secret_text import SecretError, secret_text
+
+ANSWERED_BY = {"instrument": "fields", "party": "user"}
+"""The keys of placeholders that are called otherwise."""
 
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 
@@ -92,16 +95,19 @@ class Profile(_Table):
         for need in script.needs:
             if need not in self.features:
                 return f"the profile does not offer {need}"
-        for table, key in sorted(script.uses):
+        for table, key, word in sorted(script.uses):
             if key not in getattr(self, table):
-                return f"the profile has no {key} in its {table}"
+                return f"the profile has no {table}.{key}"
+            if word and not self.value(word, key):
+                return f"the profile does not say {ANSWERED_BY.get(word, word)} in {table}.{key}"
         return ""
 
     def value(self, word: str, key: str) -> str:
-        """What `{word key}` stands for; the profile must have `key` in the word's table."""
-        if word == "account":
+        """What `{word key}` stands for; the word's table must have `key`. Raises ProfileError."""
+        table, word = KEYED[word], ANSWERED_BY.get(word, word)
+        if table == "accounts":
             return self.accounts[key]
-        if key in self.roles:
+        if table == "roles":
             role = self.roles[key]
             return self.password(key) if word == "password" else str(getattr(role, word))
         return str(getattr(self.instruments[key], word))

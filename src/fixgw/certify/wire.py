@@ -1,35 +1,13 @@
-"""FIX sessions on sockets, by simplefix and not by an engine, so that an engine's mistake cannot hide.
-
-One thread has all sessions: whoever waits for a message of one serves the others meanwhile.
-"""
+"""All connections of a run, read by one thread: who waits for one of them serves the others meanwhile."""
 
 import selectors
 import socket
-import ssl
 import time
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import NamedTuple
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
-import simplefix
-
-from fixgw.certify.message import ADMIN, Message, Pairs, encode, from_simplefix, timestamp
-
-ROUTINE = ADMIN - {"3", "5"}  # answered here, and of no interest unless a script asks for one
-SEND_SECONDS = 10.0
 SLICE_SECONDS = 0.5  # how long is slept at most before heartbeats are looked after
-RECV_BYTES = 65_536
-
-
-class WireError(Exception):
-    """The session is at an end, or the other side broke a rule of the FIX session."""
-
-
-class Silent(Exception):  # noqa: N818 - nothing came: an outcome, not an error of the program
-    """Nothing came in time."""
 
 
 class Heard(NamedTuple):
@@ -42,23 +20,14 @@ class Heard(NamedTuple):
     event: str = ""
 
 
-class Arrived(NamedTuple):
-    """A message that waits to be looked at; a routine one is skipped unless it is asked for."""
+class Reader(Protocol):
+    """Who is told that something came on a connection, and now and then that time has passed."""
 
-    message: Message
-    is_routine: bool
+    def read(self) -> None:
+        """Read what has come."""
 
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who speaks to whom. An acceptor waits for the other side's Logon; `heartbeat` is in seconds."""
-
-    comp_id: str
-    peer: str
-    username: str = ""
-    password: str = ""
-    heartbeat: int = 30
-    is_acceptor: bool = False
+    def keep_alive(self) -> None:
+        """Do what is due."""
 
 
 class Wire:
@@ -68,9 +37,9 @@ class Wire:
         self.heard: list[Heard] = []
         self._selector = selectors.DefaultSelector()
 
-    def add(self, line: socket.socket, session: "Session") -> None:
+    def add(self, line: socket.socket, reader: Reader) -> None:
         """From now on read this connection."""
-        self._selector.register(line, selectors.EVENT_READ, session)
+        self._selector.register(line, selectors.EVENT_READ, reader)
 
     def remove(self, line: socket.socket) -> None:
         """Read it no more."""
@@ -78,12 +47,12 @@ class Wire:
 
     def pump(self, seconds: float) -> None:
         """Read what has come, at most so many seconds; returns once something was read."""
-        sessions: list[Session] = [key.data for key in self._selector.get_map().values()]
-        for session in sessions:
-            session.keep_alive()
-        if not sessions:
+        readers: list[Reader] = [key.data for key in self._selector.get_map().values()]
+        for reader in readers:
+            reader.keep_alive()
+        if not readers:
             time.sleep(max(0.0, min(seconds, SLICE_SECONDS)))
-        for key, _ in self._selector.select(max(0.0, min(seconds, SLICE_SECONDS))) if sessions else ():
+        for key, _ in self._selector.select(max(0.0, min(seconds, SLICE_SECONDS))) if readers else ():
             key.data.read()
 
     def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
@@ -95,244 +64,3 @@ class Wire:
                 return False
             self.pump(left)
         return True
-
-
-class Session:
-    """One FIX session: `sent` and `expected` are its next MsgSeqNums, which outlive a connection."""
-
-    def __init__(self, role: str, identity: Identity, wire: Wire) -> None:
-        self.role = role
-        self.identity = identity
-        self.sent = 1
-        self.expected = 1
-        self.inbox: deque[Arrived] = deque()
-        self.problem = ""
-        self._wire = wire
-        self._history: dict[int, tuple[tuple[tuple[int, str], ...], str]] = {}
-        self._line: socket.socket | None = None
-        self._asked_from = 0
-        self._last_sent = 0.0
-        self._is_logged_on = False
-        self._echoes = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a connection."""
-        return self._line is not None
-
-    def open(self, line: socket.socket) -> None:
-        """Take a new connection."""
-        self.close()
-        self.inbox.clear()
-        self.problem = ""
-        self._asked_from = 0
-        self._parser = simplefix.FixParser()
-        with suppress(OSError):
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._line = line
-        self._wire.add(line, self)
-        self._event("connected")
-
-    def close(self, event: str = "cut") -> None:
-        """Close the connection without a word."""
-        if self._line is not None:
-            self._wire.remove(self._line)
-            self._line.close()
-            self._line = None
-            self._is_logged_on = False
-            self._event(event)
-
-    def send(self, pairs: Pairs) -> None:
-        """Send one message, with whatever it says itself of the header; raises WireError.
-
-        A MsgSeqNum(34) of its own moves the session's next number only upward.
-        """
-        given = list(pairs)
-        tags = {tag for tag, _ in given}
-        kind = next((value for tag, value in given if tag == 35), "")
-        number = next((int(value) for tag, value in given if tag == 34 and value.isdecimal()), self.sent)
-        if number >= self.sent and (43, "Y") not in given:
-            self.sent = number + 1
-            if kind not in ADMIN:
-                body = tuple(pair for pair in given if pair[0] not in (9, 10, 34, 43, 52, 122))
-                self._history[number] = (body, timestamp())
-        head = (
-            (8, "FIX.4.4"),
-            (49, self.identity.comp_id),
-            (56, self.identity.peer),
-            (34, str(number)),
-            (52, timestamp()),
-        )
-        if kind == "5":
-            self._is_logged_on = False  # the other side's Logout is the answer to this one
-        self._transmit(encode([*((tag, value) for tag, value in head if tag not in tags), *given]))
-
-    def logon(self, pairs: Pairs = ()) -> None:
-        """Send a Logon(A), or as an acceptor answer the one that has come."""
-        given = list(pairs)
-        if (141, "Y") in given:
-            self.restart()
-        own: list[tuple[int, str]] = [(98, "0"), (108, str(self.identity.heartbeat))]
-        if self.identity.username and not self.identity.is_acceptor:
-            own += [(553, self.identity.username), (554, self.identity.password)]
-        tags = {tag for tag, _ in given}
-        self.send([(35, "A"), *(pair for pair in own if pair[0] not in tags), *given])
-
-    def restart(self) -> None:
-        """Begin both sequences at 1."""
-        self.sent = self.expected = 1
-        self._history.clear()
-
-    def receive(self, seconds: float, *, wanted: str = "", is_old: bool = False) -> Message:
-        """The next message. Routine ones are skipped, unless of the MsgType `wanted`; `is_old` asks for those
-        that were received before and come again with PossDupFlag(43)=Y.
-
-        Raises Silent, and WireError when the connection is closed or a rule was broken.
-        """
-        deadline = time.monotonic() + seconds
-        while True:
-            self._wire.wait(lambda: bool(self.inbox) or not self.is_open, deadline - time.monotonic())
-            if not self.inbox:
-                if self.problem or not self.is_open:
-                    raise WireError(self.problem or "the connection is closed")
-                raise Silent
-            message, is_routine = self.inbox.popleft()
-            if not is_routine or message.type == wanted or (is_old and message.get(43) == "Y"):
-                return message
-
-    def drain(self, seconds: float) -> list[Message]:
-        """All messages that are on their way, but for the routine; raises as `receive` does.
-
-        The answer to a TestRequest(1) may overtake application messages that came in together with it; the
-        answer to a second one does not.
-        """
-        found: list[Message] = []
-        for _ in range(2):
-            self._echoes += 1
-            word = f"echo-{self._echoes}"
-            self.send([(35, "1"), (112, word)])
-            while True:
-                message = self.receive(seconds, wanted="0")
-                if message.type != "0":
-                    found.append(message)
-                elif message.get(112) == word:
-                    break
-        return found
-
-    def keep_alive(self) -> None:
-        """Send a Heartbeat(0) if it is time for one."""
-        if self._is_logged_on and time.monotonic() - self._last_sent >= self.identity.heartbeat:
-            with suppress(WireError):
-                self.send([(35, "0")])
-
-    def read(self) -> None:
-        """Read what has come on the connection, and answer what the session itself must answer."""
-        while self._line is not None:
-            self._line.settimeout(0)
-            try:
-                data = self._line.recv(RECV_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                return
-            except OSError:
-                data = b""
-            if not data:
-                self.close("closed by the other side")
-                return
-            try:
-                self._parser.append_buffer(data)
-                while (found := self._parser.get_message()) is not None:
-                    self._take(from_simplefix(found))
-            except ValueError as error:
-                self._break(f"what came is no FIX message: {error!r}")
-            except WireError as error:
-                self._break(str(error))
-
-    def _take(self, message: Message) -> None:
-        self._wire.heard.append(Heard(datetime.now(UTC), self.role, False, message.raw))
-        number, kind = message.number(34), message.type
-        is_old = message.get(43) == "Y"
-        if kind == "A":
-            self._is_logged_on = True
-            if message.get(141) == "Y":
-                self.expected = number
-                if self.identity.is_acceptor:
-                    self.sent = 1
-                    self._history.clear()
-        if kind == "4" and message.get(123) != "Y":
-            self.expected = max(self.expected, message.number(36))
-        elif number < self.expected:
-            if not is_old:
-                raise WireError(
-                    f"MsgSeqNum(34) is {number}, {self.expected} is expected, and PossDupFlag(43) is not Y"
-                )
-            self.inbox.append(Arrived(message, is_routine=True))
-            return
-        elif number > self.expected:
-            self._miss(message)
-            return
-        else:
-            self.expected = message.number(36) if kind == "4" else number + 1
-        self.inbox.append(Arrived(message, is_routine=kind in ROUTINE))
-        self._answer(message)
-
-    def _miss(self, message: Message) -> None:
-        """Messages are missing: ask for them, this one included, unless that was done."""
-        if message.type == "A":
-            self.inbox.append(Arrived(message, is_routine=True))
-        if message.type in ("2", "5"):  # do not wait until they come again
-            self._answer(message)
-        if message.type == "5":
-            self.inbox.append(Arrived(message, is_routine=False))
-        elif self._asked_from != self.expected:
-            self._asked_from = self.expected
-            self.send([(35, "2"), (7, str(self.expected)), (16, "0")])
-
-    def _answer(self, message: Message) -> None:
-        if message.type == "1":
-            self.send([(35, "0"), (112, message.get(112) or "")])
-        elif message.type == "2":
-            self._resend(message.number(7), message.number(16))
-        elif message.type == "5" and self._is_logged_on:
-            self._is_logged_on = False
-            with suppress(WireError):  # it may have closed already
-                self.send([(35, "5")])
-
-    def _resend(self, begin: int, end: int) -> None:
-        """Answer a ResendRequest: application messages with PossDupFlag(43)=Y, gaps for the others."""
-        last = self.sent - 1 if end == 0 else min(end, self.sent - 1)
-        gap_from = begin
-        for number in range(begin, last + 1):
-            kept = self._history.get(number)
-            if kept is None:
-                continue
-            self._fill_gap(gap_from, number)
-            pairs, sent_at = kept
-            self.send([*pairs, (34, str(number)), (43, "Y"), (122, sent_at)])
-            gap_from = number + 1
-        self._fill_gap(gap_from, last + 1)
-
-    def _fill_gap(self, begin: int, end: int) -> None:
-        if begin < end:
-            at = timestamp()
-            self.send([(35, "4"), (34, str(begin)), (43, "Y"), (122, at), (123, "Y"), (36, str(end))])
-
-    def _transmit(self, data: bytes) -> None:
-        if self._line is None:
-            raise WireError(self.problem or "there is no connection")
-        self._wire.heard.append(
-            Heard(datetime.now(UTC), self.role, True, data.decode("utf-8", "surrogateescape"))
-        )
-        self._last_sent = time.monotonic()
-        self._line.settimeout(SEND_SECONDS)
-        try:
-            self._line.sendall(data)
-        except OSError as error:
-            self.read()  # what the other side said last stays to be looked at
-            raise WireError(f"the connection broke: {error}") from None
-
-    def _break(self, problem: str) -> None:
-        self.problem = problem
-        self.close(problem)
-
-    def _event(self, event: str) -> None:
-        self._wire.heard.append(Heard(datetime.now(UTC), self.role, False, "", event))
