@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from fixgw.certify.wire import Heard, Identity, Session, Wire
+from fixgw.certify.session import Identity, Session
+from fixgw.certify.wire import Heard, Wire
 from fixgw.fix import decode as decoding
 from fixgw.fix import dictionary
 from fixgw.secret_text import SecretError, secret_text

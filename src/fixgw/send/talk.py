@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from fixgw.certify.message import Message, encode, timestamp
-from fixgw.certify.wire import Heard, Session, Silent, Wire, WireError
+from fixgw.certify.session import Session, Silent, WireError
+from fixgw.certify.wire import Heard, Wire
 from fixgw.fix.decode import split
 from fixgw.fix.dictionary import Dictionary
 from fixgw.send.message import Ids, MessageError, filled, gap, read
