@@ -44,9 +44,9 @@ def read(directory: Path) -> list[Script]:
         raise ScriptError(f"{directory}: {error}") from None
 
 
-def choose(scripts: Iterable[Script], only: str) -> list[Script]:
-    """Those that `only` names, as "101,2xx,31x"; all if it is empty. Raises ScriptError."""
-    found = list(scripts)
+def choose(scripts: Iterable[Script], only: str = "", *, is_short: bool = False) -> list[Script]:
+    """Those that `only` names, as "101,2xx,31x", or all; of them only the short ones. Raises ScriptError."""
+    found = [script for script in scripts if script.is_short or not is_short]
     if not only:
         return found
     patterns = []

@@ -2,6 +2,7 @@
 
 import ssl
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -89,6 +90,17 @@ class Profile(_Table):
     restore: dict[str, str] = {}
     clean_up: CleanUp = CleanUp()
     directory: Path = Field(default=Path(), exclude=True)
+
+    def with_values(self, said: Iterable[str]) -> "Profile":
+        """The profile with some of its values replaced, each as "name=value". Raises ProfileError."""
+        values = dict(self.values)
+        for one in said:
+            name, equals, value = one.partition("=")
+            if not equals or name not in values:
+                known = ", ".join(sorted(values)) or "none"
+                raise ProfileError(f"--set {one}: it is NAME=VALUE, with a name that [values] has: {known}")
+            values[name] = value
+        return self.model_copy(update={"values": values})
 
     def lacks(self, script: Script) -> str:
         """Why a script does not apply, "" if it does."""
