@@ -63,9 +63,12 @@ def certify(
         player = Player(found, connect)
         began_at, began = datetime.now(UTC), time.monotonic()
         results = []
-        for script in chosen:
-            results.append(player.play(script))
-            terminal.scenario(results[-1])
+        try:
+            for script in chosen:
+                results.append(player.play(script))
+                terminal.scenario(results[-1])
+        finally:
+            player.close()
     except (ProfileError, ScriptError) as error:
         err.print(f"fixgw: {error}", markup=False)
         raise typer.Exit(NOT_RUN) from None

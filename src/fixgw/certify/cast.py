@@ -90,6 +90,11 @@ class Cast:
             self.log_out(role)
         self.session(role).close()
 
+    def close(self) -> None:
+        """Close all connections."""
+        for session in self._sessions.values():
+            session.close()
+
     def _expect_logon(self, session: Session) -> None:
         answer = session.receive(self.patience, wanted="A")
         if answer.type != "A":

@@ -43,6 +43,10 @@ class Player:
         self._control = control or by_command(profile)
         self._watcher = watcher or Watcher()
 
+    def close(self) -> None:
+        """Close all connections that are left."""
+        self._cast.close()
+
     def play(self, script: Script) -> Result:
         """Play one script; what comes of it is never an exception, but for a mistake in the profile.
 
