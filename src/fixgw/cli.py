@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from fixgw import __version__, supervisor
+from fixgw.certify_client_command import certify_client
 from fixgw.certify_commands import certify
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
@@ -41,6 +42,7 @@ app.add_typer(journal, name="journal")
 app.add_typer(venues, name="venues")
 app.command()(send)
 app.command()(certify)
+app.command()(certify_client)
 
 WIDTH = None if sys.stdout.isatty() else 160  # a pipe or a file has no width of its own
 

@@ -71,7 +71,7 @@ def path_of(directory: Path, sender: str, target: str, host: str, port: int) -> 
     return directory / re.sub(r"[^A-Za-z0-9.-]", "_", name)
 
 
-def default_directory() -> Path:
-    """$XDG_STATE_HOME/fixgw/send, as the XDG base directory specification has it."""
+def default_directory(command: str) -> Path:
+    """$XDG_STATE_HOME/fixgw/COMMAND, as the XDG base directory specification has it."""
     home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "fixgw" / "send"
+    return Path(home) / "fixgw" / command

@@ -54,7 +54,7 @@ def run(call: Call) -> int:
         host, port = _address(call.address)
         identity = Identity(call.comp_id, call.target, *_credentials(call.username, call.password))
         signal.signal(signal.SIGINT, signal.default_int_handler)  # some library may have set it otherwise
-        kept = path_of(call.state or default_directory(), call.comp_id, call.target, host, port)
+        kept = path_of(call.state or default_directory("send"), call.comp_id, call.target, host, port)
         with Numbers(kept) as numbers:
             if call.is_reset:
                 _say("--reset: both sequences begin at 1; what this session was not told yet may be lost")
