@@ -1,1 +1,1 @@
-"""The certification kit."""
+"""Tests of the certification kit: its grammar, its sessions against one another, its reports."""

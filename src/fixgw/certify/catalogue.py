@@ -37,11 +37,12 @@ def load(own: Path | None = None) -> list[Script]:
 def read(directory: Path) -> list[Script]:
     """The scripts of a directory. Raises ScriptError."""
     try:
-        return [
-            parse(file.read_text(encoding="utf-8"), str(file)) for file in sorted(directory.glob("*.fix"))
-        ]
+        texts = {str(file): file.read_text(encoding="utf-8") for file in sorted(directory.glob("*.fix"))}
     except (OSError, UnicodeDecodeError) as error:
         raise ScriptError(f"{directory}: {error}") from None
+    if not texts:
+        raise ScriptError(f"{directory}: there is no scenario, a file called NNN-short-name.fix")
+    return [parse(text, path) for path, text in texts.items()]
 
 
 def choose(scripts: Iterable[Script], only: str = "", *, is_short: bool = False) -> list[Script]:

@@ -38,12 +38,15 @@ class Book:
             self._orders.setdefault(fields[11], Order(role, fields[11], kept))
 
     def received(self, message: Message) -> None:
-        """Take note of an ExecutionReport(8)."""
-        if message.type == "8":
-            order = self._orders.get(message.get(41) or "") or self._orders.get(message.get(11) or "")
-            if order is not None:
-                order.order_id = message.get(37) or ""
-                order.is_open = message.get(39) not in CLOSED
+        """Take note of an ExecutionReport(8) or OrderCancelReject(9)."""
+        order = self._orders.get(message.get(41) or "") or self._orders.get(message.get(11) or "")
+        if order is None or message.type not in ("8", "9"):
+            return
+        if message.get(150) == "8" and order.order_id:
+            return  # a second one with the same ClOrdID(11) was rejected, not this one
+        if message.get(37) != "NONE":
+            order.order_id = message.get(37) or ""
+        order.is_open = message.get(39) not in CLOSED
 
     def clean_up(self, cast: Cast, names: Names) -> None:
         """Cancel what may be open, as the profile says. Raises Failed if something stays, and what sessions

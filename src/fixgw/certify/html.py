@@ -22,7 +22,8 @@ summary { cursor: pointer }
 .passed > summary b, td.passed { color: #1b7a3d }
 .failed > summary b, td.failed, .problem { color: #b3261e }
 .na, .rule, .event, time { color: #6b6b6b }
-.step { background: #f4f4f2; margin: .5rem 0 .2rem; overflow-wrap: anywhere; padding: .1rem .5rem }
+.step { background: #f4f4f2; margin: .5rem 0 .2rem; padding: .1rem .5rem }
+.step { overflow-wrap: anywhere; white-space: pre-wrap }
 .problem { font-weight: 600; margin: .2rem .5rem; overflow-wrap: anywhere }
 details.message { border: 0; margin: 0 0 0 .5rem }
 details.message pre { background: #fafaf8; margin: .2rem 1.2rem; overflow-x: auto; padding: .4rem }
@@ -97,4 +98,4 @@ def _message(heard: Heard) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(decode.printable(text))
+    return escape("\n".join(map(decode.printable, text.split("\n"))))

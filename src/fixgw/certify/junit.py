@@ -52,4 +52,4 @@ def _text(steps: Sequence[Played]) -> str:
         lines.append(f"{step.line:4} {step.text}")
         lines += [f"       {said}" for said in conversation(step.heard)]
         lines += [f"     failed: {step.problem}"] if step.problem else []
-    return "\n".join(map(printable, lines))
+    return "\n".join(map(printable, "\n".join(lines).split("\n")))

@@ -34,6 +34,7 @@ _FIELD = re.compile(r"([1-9][0-9]{0,8})=(.*)", re.DOTALL)
 _SEPARATOR = re.compile(r"\|(?=[0-9]+=|\{)")
 _FILE = re.compile(r"([0-9]{3})-([a-z0-9-]+)\.fix")
 _ROLE = re.compile(r"[A-Z][A-Z0-9_]*")
+_SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?")
 _HEADER = ("title", "rule", "needs", "short")
 
 
@@ -79,7 +80,8 @@ class _Reader:
             elif text == "end":
                 if not block:
                     raise self.error("`end` without `any order` and a message to expect before it")
-                yield AnyOrder(begin, "any order", tuple(block))
+                lines = "\n".join(f"    {one.text}" for one in block)
+                yield AnyOrder(begin, f"any order\n{lines}\nend", tuple(block))
                 block = None
             else:
                 step = self.step(text)
@@ -106,12 +108,12 @@ class _Reader:
         if first == "control":
             return self.control(text, rest)
         if first == "ask":
+            self.check(rest)
             return Ask(self.line, rest)
         if first == "pause":
-            try:
-                return Pause(self.line, text, float(rest))
-            except ValueError:
-                raise self.error(f"`pause` takes a number of seconds, not {rest!r}") from None
+            if not _SECONDS.fullmatch(rest):
+                raise self.error(f"`pause` takes a number of seconds below 1000, not {rest!r}")
+            return Pause(self.line, text, float(rest))
         role = self.role(first)
         if rest in ("quiet", "closed"):
             return Quiet(self.line, text, rest, role)
@@ -153,7 +155,7 @@ class _Reader:
         captured: set[str] = set()
         for part in _SEPARATOR.split(text):
             found = _FIELD.fullmatch(part)
-            if found:
+            if found and ("|" not in found[2] or (is_pattern and found[2][0] in "/(")):
                 items.append(Item(int(found[1]), found[2]))
                 captured |= self.pattern(found[2]) if is_pattern else set()
                 self.check(found[2], is_pattern=is_pattern)

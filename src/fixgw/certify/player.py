@@ -1,5 +1,6 @@
 """Plays scripts one after another: each from a clean book to a clean book, on sessions of its own."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,15 +63,17 @@ class Player:
         started = time.monotonic()
         result = Result(script, Outcome.PASSED)
         stage = Stage(self._cast, self._control, script)
-        for step in script.steps:
-            self._watcher.begins(step)
-            with self._noting(result, step) as played:
-                stage.take(step)
-            if played.problem:
-                break
-        with self._noting(result, Step(0, CLEAN_UP)):
-            stage.clean_up()
-        self._cast.wire.heard.clear()
+        try:
+            for step in script.steps:
+                self._watcher.begins(stage.worded(step))
+                with self._noting(result, step) as played:
+                    stage.take(step)
+                if played.problem:
+                    break
+        finally:  # also when somebody stops it: no order is left behind
+            with self._noting(result, Step(0, CLEAN_UP)):
+                stage.clean_up()
+            self._cast.wire.heard.clear()
         result.seconds = time.monotonic() - started
         return result
 
@@ -81,7 +84,7 @@ class Player:
         begin = len(heard)
         try:
             yield played
-        except (Failed, WireError, FillError, ControlError, OSError) as error:
+        except (Failed, WireError, FillError, ControlError, OSError, re.error) as error:
             played.problem = str(error)
         except Silent:
             played.problem = f"nothing came within {self._profile.patience_seconds:g} s"

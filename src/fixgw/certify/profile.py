@@ -1,6 +1,7 @@
 """The profile of what is certified: who logs on, what is traded, what it can do, and how it is controlled."""
 
 import ssl
+import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 from fixgw.certify.grammar import KEYED, Script
 from fixgw.fix.decode import split
 from fixgw.secret_text import SecretError, secret_text
+
+STOCK_DICTIONARY = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
+"""FIX 4.4 as it is published, which the quickfix package brings along."""
 
 ANSWERED_BY = {"instrument": "fields", "party": "user"}
 """The keys of placeholders that are called otherwise."""
@@ -136,16 +140,18 @@ class Profile(_Table):
         """How this role's connections are secured, None if they are not. Raises ProfileError."""
         if not self.connection.tls:
             return None
-        authority = self.connection.certificate_authority
+        own = self.roles[role]
+        authority, certificate, key = (
+            self.directory / name if name else None
+            for name in (self.connection.certificate_authority, own.certificate, own.key)
+        )
         try:
-            context = ssl.create_default_context(
-                cafile=str(self.directory / authority) if authority else None
-            )
-            own = self.roles[role]
-            if own.certificate:
-                context.load_cert_chain(self.directory / own.certificate, self.directory / own.key)
+            context = ssl.create_default_context(cafile=authority)
+            if certificate is not None:
+                context.load_cert_chain(certificate, key)
         except OSError as error:
-            raise ProfileError(f"the certificates of {role} cannot be read: {error}") from None
+            files = ", ".join(str(file) for file in (authority, certificate, key) if file is not None)
+            raise ProfileError(f"a certificate or key of {role} cannot be used: {error} ({files})") from None
         return context
 
 
@@ -166,6 +172,12 @@ def load(path: Path) -> Profile:
         for control in (name, restoring):
             if control not in profile.controls:
                 raise ProfileError(f"{path}: restore.{name}: there is no control {control}")
+    strict = sorted(name for name, role in profile.roles.items() if role.dialect == "strict")
+    if strict and not STOCK_DICTIONARY.is_file():
+        raise ProfileError(
+            f"{path}: roles.{strict[0]}.dialect: strict needs {STOCK_DICTIONARY}, which is not there; "
+            'write "any"'
+        )
     if profile.clean_up.how == "mass" and profile.clean_up.role not in profile.roles:
         raise ProfileError(f"{path}: clean_up.role: there is no role {profile.clean_up.role!r}")
     return profile

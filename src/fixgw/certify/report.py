@@ -50,7 +50,7 @@ class Terminal(Watcher):
             for played in result.played:
                 if played.problem and not self._is_step_by_step:
                     place = f"{script.path}:{played.line}" if played.line else script.path
-                    self._print(f"    {place} {played.text}")
+                    self._print(f"    {place} {played.text.splitlines()[0]}")
                     self._conversation(played)
 
     def summary(self, results: Sequence[Result], seconds: float) -> None:

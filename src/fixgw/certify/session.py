@@ -20,6 +20,7 @@ from fixgw.certify.wire import Heard, Wire
 ROUTINE = ADMIN - {"3", "5"}  # answered here, and of no interest unless a script asks for one
 SEND_SECONDS = 10.0
 RECV_BYTES = 65_536
+ECHOES = 3  # times that a TestRequest is sent before its answer is missing
 
 
 class WireError(Exception):
@@ -107,7 +108,8 @@ class Session:
     def send(self, pairs: Pairs) -> None:
         """Send one message, with whatever it says itself of the header; raises WireError.
 
-        A MsgSeqNum(34) of its own moves the session's next number only upward.
+        A MsgSeqNum(34) of its own moves the session's next number only upward. An application message for
+        which there is no connection waits until the other side asks for it.
         """
         given = list(pairs)
         tags = {tag for tag, _ in given}
@@ -129,7 +131,7 @@ class Session:
             self._is_logged_on = False  # the other side's Logout is the answer to this one
         if kind == "A" and self._is_reset and self.identity.is_acceptor and 141 not in tags:
             given.append((141, "Y"))
-        if self._line is None and self.identity.is_acceptor and kind not in ADMIN:
+        if self._line is None and kind not in ADMIN:
             self._event(f"nobody is connected: MsgSeqNum(34)={number} waits for a ResendRequest(2)")
             return
         self._transmit(encode([*((tag, value) for tag, value in head if tag not in tags), *given]))
@@ -182,19 +184,27 @@ class Session:
         found: list[Message] = []
         for _ in range(2):
             self._echoes += 1
-            word = f"echo-{self._echoes}"
-            self.send([(35, "1"), (112, word)])
-            while True:
-                message = self.receive(seconds, wanted="0")
-                if message.type != "0":
-                    found.append(message)
-                elif message.get(112) == word:
-                    break
+            self._collect(found, f"echo-{self._echoes}", seconds)
         return found
 
     def mute(self) -> None:
         """On this connection send no Heartbeat(0) any more, and answer no TestRequest(1)."""
         self._is_muted = True
+
+    def _collect(self, found: list[Message], word: str, seconds: float) -> None:
+        """Up to the answer to a TestRequest. One that was sent in the middle of a resend may be answered by
+        nothing but a gap, so it is sent again."""
+        for attempt in range(ECHOES, 0, -1):
+            self.send([(35, "1"), (112, word)])
+            deadline = time.monotonic() + seconds / ECHOES
+            try:
+                while (message := self.receive(deadline - time.monotonic(), wanted="0")).get(112) != word:
+                    found += [message] if message.type != "0" else []
+            except Silent:
+                if attempt == 1:
+                    raise
+            else:
+                return
 
     def keep_alive(self) -> None:
         """Send a Heartbeat(0) if it is time for one."""

@@ -1,7 +1,6 @@
 """One scenario while it is played: its names, its orders, and what each kind of step does."""
 
-import sys
-from pathlib import Path
+from dataclasses import replace
 
 from fixgw.certify.cast import Cast, Failed, shown
 from fixgw.certify.cleaning import Book
@@ -11,10 +10,9 @@ from fixgw.certify.grammar import Control as Controlling
 from fixgw.certify.matching import Match, match
 from fixgw.certify.message import Message
 from fixgw.certify.names import Names
+from fixgw.certify.profile import STOCK_DICTIONARY
 from fixgw.certify.session import Silent, WireError
 from fixgw.fix import dictionary
-
-STOCK_DICTIONARY = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"  # as FIX publishes it
 
 
 class Stage:
@@ -53,6 +51,10 @@ class Stage:
                 self._cast.wire.wait(lambda: False, step.seconds)
             case Ask():
                 pass  # whoever watches shows it
+
+    def worded(self, step: Step) -> Step:
+        """The step as a person reads it before it begins."""
+        return replace(step, text=self._names.fill(step.text)) if isinstance(step, Ask) else step
 
     def clean_up(self) -> None:
         """Restore the venue, cancel what is open, log out. Raises what `take` raises."""
