@@ -21,6 +21,7 @@ ROUTINE = ADMIN - {"3", "5"}  # answered here, and of no interest unless a scrip
 SEND_SECONDS = 10.0
 RECV_BYTES = 65_536
 ECHOES = 3  # times that a TestRequest is sent before its answer is missing
+ECHO_SECONDS = 2.0  # until it is sent again, at most
 
 
 class WireError(Exception):
@@ -187,16 +188,13 @@ class Session:
             self._collect(found, f"echo-{self._echoes}", seconds)
         return found
 
-    def mute(self) -> None:
-        """On this connection send no Heartbeat(0) any more, and answer no TestRequest(1)."""
-        self._is_muted = True
-
     def _collect(self, found: list[Message], word: str, seconds: float) -> None:
         """Up to the answer to a TestRequest. One that was sent in the middle of a resend may be answered by
         nothing but a gap, so it is sent again."""
         for attempt in range(ECHOES, 0, -1):
             self.send([(35, "1"), (112, word)])
-            deadline = time.monotonic() + seconds / ECHOES
+            patience = seconds if attempt == 1 else min(ECHO_SECONDS, seconds / ECHOES)
+            deadline = time.monotonic() + patience
             try:
                 while (message := self.receive(deadline - time.monotonic(), wanted="0")).get(112) != word:
                     found += [message] if message.type != "0" else []
@@ -205,6 +203,10 @@ class Session:
                     raise
             else:
                 return
+
+    def mute(self) -> None:
+        """On this connection send no Heartbeat(0) any more, and answer no TestRequest(1)."""
+        self._is_muted = True
 
     def keep_alive(self) -> None:
         """Send a Heartbeat(0) if it is time for one."""
