@@ -54,7 +54,8 @@ def test_the_gateway_passes_the_short_catalogue(gateway: Gateway, tmp_path: Path
 
 def test_the_controls_of_the_profile_work(gateway: Gateway) -> None:
     """Those that hold and release cancels, as commands."""
-    assert of(gateway, "--only", "106").returncode == 0
+    said = of(gateway, "--only", "106")
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
 def test_a_scenario_of_ones_own_that_fails(gateway: Gateway, ours: Path) -> None:

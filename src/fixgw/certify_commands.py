@@ -60,6 +60,7 @@ def certify(
         connect = connector(found, *_address(address))
         connect(next(iter(found.roles))).close()
         terminal = Terminal(out)
+        terminal.opening(found.name, address, len(chosen))
         player = Player(found, connect)
         began_at, began = datetime.now(UTC), time.monotonic()
         results = []

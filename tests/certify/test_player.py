@@ -125,7 +125,7 @@ def test_what_a_scenario_needs() -> None:
 
 def test_what_is_left_open_is_canceled_one_by_one() -> None:
     """The clean-up sends an F; an order that stays open makes the scenario fail."""
-    result = play(*ORDER, "CLIENT < 35=D|11=(id)", "CLIENT > 35=8|150=0|39=0|37=77|11={id}", patience=0.5)
+    result = play(*ORDER, "CLIENT < 35=D|11=(id)", "CLIENT > 35=8|150=0|39=0|37=77|11={id}")
     assert result.reason.startswith("clean up: the book is not clean: order-")
     sent = [one.raw for one in result.played[-1].heard if one.is_sent and one.role == "TRADER"]
     (request,) = [raw for raw in sent if "\x0135=F\x01" in raw]

@@ -30,6 +30,8 @@ details.message pre { background: #fafaf8; margin: .2rem 1.2rem; overflow-x: aut
 details.message summary { overflow-wrap: anywhere }
 """
 
+_PLAIN = ("0", "1")  # Heartbeat and TestRequest: there are many, and their line says all
+
 _CLASSES = {Outcome.PASSED: "passed", Outcome.FAILED: "failed", Outcome.NOT_APPLICABLE: "na"}
 
 
@@ -90,11 +92,11 @@ def _message(heard: Heard) -> str:
     if not heard.raw:
         return f'<div class="event">&emsp;{at} {escape(heard.role)}: {_text(heard.event)}</div>'
     decoded = decode.decode(heard.raw, dictionary.load())
-    sign = "→" if heard.is_sent else "←"
-    return (
-        f'<details class="message"><summary>{at} {escape(heard.role)} {sign} '
-        f"{escape(decode.one_line(decoded))}</summary><pre>{escape(decode.table(decoded))}</pre></details>"
-    )
+    said = f"{at} {escape(heard.role)} {'→' if heard.is_sent else '←'} {escape(decode.one_line(decoded))}"
+    if decoded.msg_type in _PLAIN:
+        return f'<div class="event">&emsp;{said}</div>'
+    table = escape(decode.table(decoded))
+    return f'<details class="message"><summary>{said}</summary><pre>{table}</pre></details>'
 
 
 def _text(text: str) -> str:

@@ -36,6 +36,10 @@ class Terminal(Watcher):
         if self._is_step_by_step:
             self._conversation(played)
 
+    def opening(self, name: str, address: str, count: int) -> None:
+        """Say what is certified."""
+        self._print(f"{name}, {address}: {count} scenarios\n")
+
     def scenario(self, result: Result) -> None:
         """Say what came of a scenario; of one that failed, the step and its conversation."""
         script = result.script

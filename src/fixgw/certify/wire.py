@@ -60,7 +60,7 @@ class Wire:
         deadline = time.monotonic() + seconds
         while not condition():
             left = deadline - time.monotonic()
-            if left <= 0:
-                return False
             self.pump(left)
+            if left <= 0:  # looked once more: a busy machine may have kept this thread away
+                return condition()
         return True
