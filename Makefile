@@ -14,7 +14,7 @@ help:
 	@echo "make lint        check style and format"
 	@echo "make types       check types"
 	@echo "make cases       play the numbered venue cases on every adapter, with faults between two gateways"
-	@echo "make certify     play the catalogue of the certification kit against a gateway of its own"
+	@echo "make certify     play the certification kit's catalogue against a gateway, and against a wrong one for each scenario"
 	@echo "make clients     have clients that others wrote use the API (fetches them once)"
 	@echo "make bench       measure speed against a bare QuickFIX acceptor"
 	@echo "make bench-api   measure the API's speed against a bare FastAPI app, and FIX beside it"
@@ -55,6 +55,7 @@ cases: setup
 
 certify: setup
 	@$(PYTHON_IN_VENV) scripts/certify.py
+	@$(PYTHON_IN_VENV) scripts/faults.py
 
 clients: setup
 	@scripts/clients.sh

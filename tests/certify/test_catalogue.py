@@ -1,6 +1,7 @@
 """The catalogue as it ships, and what is chosen of it."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +14,8 @@ from tests.certify.build import HEADER
 from tests.gateway import ROOT
 
 SCRIPTS = catalogue.load()
+CITED = re.compile(r"(docs/[a-z-]+\.md), ([A-Z][^:;)]*)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +37,29 @@ def test_the_table_of_scenarios_is_up_to_date(generator: ModuleType) -> None:
 
 
 def test_every_script_applies_to_fixgw() -> None:
-    """Its own profile lacks nothing that a script needs."""
+    """Its own profile lacks nothing that a script needs, but for a session with the extended dialect."""
     own = load_profile(ROOT / "config" / "certify-fixgw.toml")
-    assert {script.path: own.lacks(script) for script in SCRIPTS if own.lacks(script)} == {}
+    lacking = {own.lacks(script) for script in SCRIPTS}
+    assert lacking == {"", "the profile has no roles.EXTENDED"}
+
+
+def test_every_feature_is_explained_and_used() -> None:
+    """In docs/certification.md, once; and the profile of fixgw offers what some script needs."""
+    own = load_profile(ROOT / "config" / "certify-fixgw.toml")
+    needed = {need for script in SCRIPTS for need in script.needs}
+    text = (ROOT / "docs" / "certification.md").read_text()
+    assert {feature: text.count(f"\n| `{feature}` | ") for feature in needed} == dict.fromkeys(needed, 1)
+    assert own.features == needed
+
+
+def test_every_rule_cites_a_source() -> None:
+    """A page of FIX, of the API's document, or of docs/, whose section must be there under that name."""
+    sources = ("FIX 4.4 Volume ", "CancelAllOrders, ", "CancelOrder, ", "SendOrder, ", "GetO", "docs/")
+    for script in SCRIPTS:
+        assert script.rule.startswith(sources), script.path
+        for page, section in CITED.findall(script.rule):
+            headings = HEADING.findall((ROOT / page).read_text())
+            assert any(heading.startswith(section) for heading in headings), f"{script.path}: {section}"
 
 
 def test_each_has_a_title_of_its_own() -> None:

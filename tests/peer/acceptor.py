@@ -22,7 +22,7 @@ import quickfix
 
 from tests.peer.book import SYMBOLS, Book, Order, Pairs, refused, too_late, unknown
 
-SESSIONS = ("TRADER", "COLLEAGUE")
+SESSIONS = ("TRADER", "STRANGER")
 STOCK = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
 SETTINGS = """
 [DEFAULT]

@@ -109,12 +109,15 @@ class Session:
     def send(self, pairs: Pairs) -> None:
         """Send one message, with whatever it says itself of the header; raises WireError.
 
-        A MsgSeqNum(34) of its own moves the session's next number only upward. An application message for
-        which there is no connection waits until the other side asks for it.
+        A MsgSeqNum(34) of its own moves the session's next number only upward; a Logon(A) with
+        ResetSeqNumFlag(141)=Y begins both sequences at 1. An application message for which there is no
+        connection waits until the other side asks for it.
         """
         given = list(pairs)
         tags = {tag for tag, _ in given}
         kind = next((value for tag, value in given if tag == 35), "")
+        if kind == "A" and (141, "Y") in given and not self.identity.is_acceptor:
+            self._restart()
         number = next((int(value) for tag, value in given if tag == 34 and value.isdecimal()), self.sent)
         if number >= self.sent and (43, "Y") not in given:
             self.sent = number + 1
@@ -150,8 +153,6 @@ class Session:
                 if self.identity.username
                 else []
             )
-            if (141, "Y") in given:
-                self._restart()
         tags = {tag for tag, _ in given}
         self.send([(35, "A"), *(pair for pair in own if pair[0] not in tags), *given])
 
