@@ -7,11 +7,13 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from typer.main import get_command
 
-from fixgw.certify.client import find, scripts
+from fixgw import cli
+from fixgw.certify.client import FEATURES, VENUE, find, scripts
 from fixgw.certify.parser import ScriptError
 from tests.gateway import ROOT, free_port
 from tests.peer.initiator import FAULTS
@@ -144,6 +146,25 @@ def test_scripts_are_found_by_name_number_and_file(tmp_path: Path) -> None:
     for wrong in ("nothing", "999", str(tmp_path / "902-none.fix")):
         with pytest.raises(ScriptError):
             find([wrong])
+
+
+def test_the_page_has_every_script_and_flag() -> None:
+    """The table of docs/certification.md, and the flags of the command."""
+    page = (ROOT / "docs" / "certification.md").read_text(encoding="utf-8")
+    for script in scripts():
+        needs = ", ".join(script.needs)
+        assert f"\n| {script.number} | `{script.name}` | {script.title} | {script.rule} | {needs} |\n" in page
+    top: Any = get_command(cli.app)
+    flags = {flag for parameter in top.commands["certify-client"].params for flag in parameter.opts}
+    own = page.partition("\n## Certifying a client\n")[2].partition("\n## ")[0]
+    assert {flag for flag in flags - {"--help"} if f"`{flag}" not in own} == set()
+
+
+def test_every_script_is_played_by_the_venue_alone() -> None:
+    """And asks for nothing but what a client may lack."""
+    for script in scripts():
+        assert script.roles == (VENUE,), script.path
+        assert set(script.needs) <= FEATURES, script.path
 
 
 def test_an_interrupt_ends_it(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ has to find:
 - OrderMassCancelRequest(q) and OrderMassStatusRequest(AF) get a BusinessMessageReject(j) with 380=3;
 - an F for an unknown order gets no answer at all;
 - a ClOrdID(11) may be used again, and PossResend(97)=Y is not looked at: the order is entered twice;
-- the Symbol(55) and Side(54) of an F are not compared with the order's.
+- Symbol(55) and Side(54) of an F are not compared with the order's, nor OrderID(37) with OrigClOrdID(41);
+- TimeInForce(59) is not repeated, a limit order may come without a Price(44), and the report that rejects an
+  order does not repeat its OrderQty(38).
 """
 
 import signal
