@@ -65,6 +65,9 @@ def certify_client(
     except (ScriptError, NumbersError, OSError) as error:
         err.print(f"fixgw: {error}", markup=False)
         raise typer.Exit(NOT_RUN) from None
+    except KeyboardInterrupt:
+        err.print("fixgw: stopped")
+        raise typer.Exit(NOT_RUN) from None
     write_reports(results, name, began_at, time.monotonic() - began, junit=junit, html=html)
     has_failed = any(result.outcome == "failed" for result in results)
     raise typer.Exit(EXIT_REFUSED if has_failed else EXIT_OK)

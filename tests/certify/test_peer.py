@@ -18,7 +18,7 @@ from tests.peer.run import Peer
 PROFILE = ROOT / "tests" / "peer" / "peer.toml"
 
 GAPS = {
-    "an F for an unknown order gets no answer": r"nothing came within 3 s; .* 35=9\|.*\|37=NONE\|39=8",
+    "an F for an unknown order gets no answer": r"nothing came within 5 s; .* 35=9\|.*\|37=NONE\|39=8",
     "a ClOrdID(11) may be used again": r"(OrdRejReason\(103\)|CxlRejReason\(102\)) is (absent|0), not 6",
     "PossResend(97) is not looked at": r"ExecType\(150\) is (0, not I|8, not I|absent, not 4|absent, not 6)",
     "an F is not compared with its order": r"MsgType\(35\) is 8, not 9",

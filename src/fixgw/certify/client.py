@@ -89,14 +89,15 @@ class Door:
         Raises OSError when none comes.
         """
         deadline = time.monotonic() + self._seconds
-        self._first = self.connect(VENUE)
-        while time.monotonic() < deadline:
-            seen = self._first.recv(_PEEK_BYTES, socket.MSG_PEEK)
-            found = _NAMES.match(seen)
-            if found:
-                return found[1].decode("ascii", "replace"), found[2].decode("ascii", "replace")
-            time.sleep(_PEEK_SECONDS)
-        raise TimeoutError("a client connected, and sent no Logon(A)")
+        while True:
+            line = self.connect(VENUE)
+            found = _names_in(line, deadline)
+            if found is not None:
+                self._first = line
+                return found
+            line.close()
+            if time.monotonic() > deadline:
+                raise TimeoutError("a client connected, and sent no Logon(A)")
 
     def connect(self, _role: str) -> socket.socket:
         """The next connection on which something has come. Raises OSError."""
@@ -130,6 +131,19 @@ def _speaks(line: socket.socket, deadline: float) -> bool:
         return bool(line.recv(1, socket.MSG_PEEK))
     except OSError:
         return False
+
+
+def _names_in(line: socket.socket, deadline: float) -> tuple[str, str] | None:
+    """Who greets whom in a Logon(A) that is not read yet; None if the connection ends, or none comes in time."""
+    while time.monotonic() < deadline:
+        seen = line.recv(_PEEK_BYTES, socket.MSG_PEEK)
+        found = _NAMES.match(seen)
+        if found:
+            return found[1].decode("ascii", "replace"), found[2].decode("ascii", "replace")
+        if not seen:
+            return None
+        time.sleep(_PEEK_SECONDS)
+    return None
 
 
 def _read(path: Path) -> Script:

@@ -69,7 +69,9 @@ def run(call: Call) -> int:
             return _converse(talk, texts, reset=call.is_reset, watch=call.is_watching)
     except (TalkError, MessageError, NumbersError, LineError, SecretError) as error:
         _say(str(error))
-        return Verdict.NO_ANSWER
+    except KeyboardInterrupt:
+        _say("interrupted before anything was sent")
+    return Verdict.NO_ANSWER
 
 
 def _converse(talk: Talk, texts: list[str], *, reset: bool, watch: bool) -> Verdict:
