@@ -20,6 +20,7 @@ FEATURES = frozenset({"mass-cancel", "order-status", "early-cancel"})
 """What a client may be able to do, and a script can need."""
 
 _PEEK_BYTES = 4_096
+_LOGON_SECONDS = 3.0  # from the first bytes of a connection to its whole Logon(A)
 _PEEK_SECONDS = 0.01  # between two looks at a message that has not come whole
 _NAMES = re.compile(
     rb"8=FIX.*?\x0135=A\x01(?=.*?\x0149=([^\x01]+)\x01)(?=.*?\x0156=([^\x01]+)\x01)", re.DOTALL
@@ -91,7 +92,7 @@ class Door:
         deadline = time.monotonic() + self._seconds
         while True:
             line = self.connect(VENUE)
-            found = _names_in(line, deadline)
+            found = _names_in(line)
             if found is not None:
                 self._first = line
                 return found
@@ -133,8 +134,9 @@ def _speaks(line: socket.socket, deadline: float) -> bool:
         return False
 
 
-def _names_in(line: socket.socket, deadline: float) -> tuple[str, str] | None:
-    """Who greets whom in a Logon(A) that is not read yet; None if the connection ends, or none comes in time."""
+def _names_in(line: socket.socket) -> tuple[str, str] | None:
+    """Who greets whom in a Logon(A) that is not read yet; None if none comes."""
+    deadline = time.monotonic() + _LOGON_SECONDS
     while time.monotonic() < deadline:
         seen = line.recv(_PEEK_BYTES, socket.MSG_PEEK)
         found = _NAMES.match(seen)
