@@ -1,7 +1,7 @@
 """What the placeholders of a script stand for: fresh ids, captured values, and what the profile says."""
 
 import re
-import time
+import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import count
@@ -12,8 +12,7 @@ from fixgw.certify.message import timestamp
 from fixgw.certify.profile import Profile
 from fixgw.certify.session import Session
 
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_NAME_CHARS = 8  # of a name in a fresh id: some venues take ids of 20 characters only
+_NAME_CHARS = 6  # of a name in a fresh id: some venues take ids of 20 characters only
 _fresh = count(1)
 
 
@@ -21,16 +20,8 @@ class FillError(Exception):
     """A placeholder cannot be filled in; the text says why."""
 
 
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = _DIGITS[digit] + digits
-    return digits
-
-
-RUN = _base36(int(time.time()))
-"""Makes the ids of this run others than those of the run before."""
+RUN = secrets.token_hex(4)
+"""Makes the ids of this run others than those of any other."""
 
 
 class Names:

@@ -312,7 +312,7 @@ class Session:
     def _resend(self, begin: int, end: int) -> None:
         """Answer a ResendRequest: application messages with PossDupFlag(43)=Y, gaps for the others."""
         last = self.sent - 1 if end == 0 else min(end, self.sent - 1)
-        gap_from = begin
+        gap_from = begin = max(1, begin)
         for number in range(begin, last + 1):
             kept = self._history.get(number)
             if kept is None:
