@@ -22,8 +22,8 @@ HEADER = """\
 
  Changes: no field has the type DATA (QuickFIX takes the length of such a field from the peer, unchecked,
  even before Logon; they are STRING here); Parties and Account are optional wherever an order or a set of
- orders is named; OrderMassCancelReport, OrderCancelReject and ExecutionReport have optional fields of the
- extended dialect.
+ orders is named; OrderMassCancelRequest, OrderMassCancelReport, OrderCancelReject and ExecutionReport have
+ optional fields of the extended dialect, and Logon has CancelOrdersOnDisconnect.
 
  This product includes software developed by quickfixengine.org (http://www.quickfixengine.org/).
 -->
@@ -34,25 +34,32 @@ UNSAFE_TYPE = "DATA"
 SAFE_TYPE = "STRING"
 
 NAMING = ("Parties", "Account")  # who an order belongs to
+CONTROLS = ("DeadManTimer", "LockOrders", "DryRun")  # what a mass cancel request can ask besides
 MEMBERS: dict[str, tuple[str, ...]] = {  # optional members by MsgType(35), added only where missing
     "D": NAMING,
     "F": NAMING,
     "H": NAMING,
     "AF": NAMING,
-    "q": NAMING,
+    "q": (*NAMING, *CONTROLS),
     "8": (*NAMING, "ErrorCode"),
     "9": (*NAMING, "ErrorCode"),
-    "r": (*NAMING, "NotAffectedOrdGrp", "ErrorCode", "Completed"),
+    "r": (*NAMING, "NotAffectedOrdGrp", "ErrorCode", "Completed", *CONTROLS),
+    "A": ("CancelOrdersOnDisconnect",),
 }
 GROUPS: dict[str, tuple[str, ...]] = {  # component: its group, then the group's fields; as in FIX 5.0 SP2
     "NotAffectedOrdGrp": ("NoNotAffectedOrders", "NotAffOrigClOrdID", "NotAffectedOrderID"),
 }
-FIELDS: tuple[tuple[str, str, str], ...] = (  # 1370 to 1372 as in FIX 5.0 SP2; from 20000 on our own
+FIELDS: tuple[tuple[str, str, str], ...] = (  # 1370 to 1372 as in FIX 5.0 SP2; 8013 as crypto venues
+    # have it; from 20000 on our own
     ("1370", "NoNotAffectedOrders", "NUMINGROUP"),
     ("1371", "NotAffectedOrderID", "STRING"),
     ("1372", "NotAffOrigClOrdID", "STRING"),
+    ("8013", "CancelOrdersOnDisconnect", "CHAR"),
     ("20002", "ErrorCode", "INT"),
     ("20003", "Completed", "BOOLEAN"),
+    ("20010", "DeadManTimer", "INT"),
+    ("20011", "LockOrders", "BOOLEAN"),
+    ("20012", "DryRun", "BOOLEAN"),
 )
 BOOLEAN_VALUES = (("Y", "YES"), ("N", "NO"))
 

@@ -112,10 +112,13 @@ def test_quickfix_survives_a_logon_whose_raw_data_length_lies(length: str) -> No
     assert message.getField(96) == "secret"
 
 
+CONTROLS = {20010, 20011, 20012}
+
+
 def test_fields_differ_from_the_stock_in_the_additions_only() -> None:
     changed = {tag for tag, field in STOCK.fields.items() if OURS.fields[tag] != field}
     assert changed == {tag for tag, field in STOCK.fields.items() if field.type == "DATA"}
-    assert OURS.fields.keys() - STOCK.fields.keys() == {1370, 1371, 1372, 20002, 20003}
+    assert OURS.fields.keys() - STOCK.fields.keys() == {1370, 1371, 1372, 8013, 20002, 20003} | CONTROLS
 
 
 def test_each_message_differs_from_the_stock_in_the_documented_additions_only() -> None:
@@ -127,8 +130,9 @@ def test_each_message_differs_from_the_stock_in_the_documented_additions_only() 
         if OURS.layout(msg_type) != STOCK.layout(msg_type)
     }
     assert added == {
-        "q": PARTIES | {1},
-        "r": PARTIES | {1, 1370, 1371, 1372, 20002, 20003},
+        "A": {8013},
+        "q": PARTIES | {1} | CONTROLS,
+        "r": PARTIES | {1, 1370, 1371, 1372, 20002, 20003} | CONTROLS,
         "9": PARTIES | {20002},
         "8": {20002},
     }

@@ -17,6 +17,7 @@ from fixgw.core.order import CancelRef, Order, OrdStatus, OrdType, Side, TimeInF
 from fixgw.core.reports import ExecType, Execution
 from fixgw.core.requests import MassCancel, RequestKind
 from fixgw.core.scope import Scope, ScopeType
+from fixgw.core.selector import CancelSelector
 from fixgw.journal import fold
 from fixgw.journal.contract import (
     Assigned,
@@ -99,7 +100,7 @@ def test_everything_of_a_batch_is_loaded_again(journal: SqliteJournal) -> None:
     resting, pending = order(1), order(2).to_pending_cancel(CancelRef(37, "TRADER37", "m1", 3), AT)
     use = Use(37, RequestKind.ORDER_CANCEL_REQUEST, 9, AT, report(1))
     request = MassCancel(user_id=37, session="TRADER37", cl_ord_id="m1", scope=Scope(ScopeType.ALL))
-    row = MassCancelRow(1, 3, request, 1, 0, ((4, "a4"),))
+    row = MassCancelRow(1, 3, request, 1, 0, ((4, "a4"),), CancelSelector(1))
     numbers = SessionNumbers("TRADER37", 2, next_in=7, next_out=9, last_in=6, queued=3, sent=1)
     journal.commit(
         Batch(

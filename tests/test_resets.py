@@ -194,7 +194,7 @@ def soon(seconds: float) -> datetime:
 
 def test_a_scheduled_reset_comes_once_a_day_at_its_time(tmp_path: Path) -> None:
     """reset_at: the client is logged out, both begin at 1, and nothing is canceled by it."""
-    at = soon(3)
+    at = soon(7)  # a loaded machine takes seconds to start the gateway
     config = write_config(tmp_path / "config", ('reset_at = "never"', f"reset_at = {at:%H:%M:%S}"))
     with Gateway(tmp_path / "data", config) as gateway:
         trader = gateway.client("TRADER37")

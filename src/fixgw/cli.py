@@ -1,7 +1,5 @@
 """The command line."""
 
-import getpass
-import os
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -10,22 +8,28 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
-from fixgw import __version__, supervisor
+from fixgw import __version__, control_commands, supervisor
 from fixgw.certify_client_command import certify_client
 from fixgw.certify_commands import certify
+from fixgw.command_line import DEFAULT_DATA, Data, err, operator, out, plain, say
 from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.edge import wireline
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
-from fixgw.engine.turn import DisableSession, EnableSession, LogoutSession, ResetSession, Status
+from fixgw.engine.turn import (
+    DisableSession,
+    EnableSession,
+    LogoutSession,
+    ResetSession,
+    Status,
+)
 from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
 from fixgw.explain import explain
 from fixgw.fix import decode as decoding
 from fixgw.fix import dictionary
 from fixgw.journal_commands import journal
-from fixgw.link import LinkError, Said, call
+from fixgw.link import LinkError, call
 from fixgw.passwords import hash_password
 from fixgw.send_command import send
 from fixgw.status_command import show
@@ -44,11 +48,6 @@ app.command()(send)
 app.command()(certify)
 app.command()(certify_client)
 
-WIDTH = None if sys.stdout.isatty() else 160  # a pipe or a file has no width of its own
-
-out = Console(highlight=False, width=WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
 ConfigFile = Annotated[Path, typer.Option("--config", help="The configuration file.")]
 DataDir = Annotated[Path | None, typer.Option("--data", help="The data directory; overrides the file.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the file.")]
@@ -60,14 +59,10 @@ def _load(path: Path, *, look_outside: bool = True) -> Config:
         return load(path, look_outside=look_outside)
     except ConfigError as error:
         for problem in error.problems:
-            err.print(f"[red]error[/red] {_plain(problem)}")
+            err.print(f"[red]error[/red] {plain(problem)}")
         count = len(error.problems)
-        err.print(f"{_plain(str(path))}: {count} {'error' if count == 1 else 'errors'}")
+        err.print(f"{plain(str(path))}: {count} {'error' if count == 1 else 'errors'}")
         raise typer.Exit(EXIT_CONFIG) from None
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 @app.command()
@@ -127,7 +122,7 @@ def certificates(
     try:
         made = maker.make(directory, host or [], clients, datetime.now(UTC))
     except (maker.CertificatesError, OSError) as error:
-        err.print(_plain(str(error)))
+        err.print(plain(str(error)))
         raise typer.Exit(EXIT_REFUSED) from None
     for path, purpose in made:
         print(f"{path}: {purpose}")  # noqa: T201
@@ -163,10 +158,8 @@ def version() -> None:
     print(__version__)  # noqa: T201
 
 
-Data = Annotated[Path, typer.Option("--data", help="The data directory of the running gateway.")]
 OrderId = Annotated[int, typer.Argument(metavar="ORDER_ID", min=1, help="OrderID(37).")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The client's CompID.")]
-DEFAULT_DATA = Path("data")
 
 
 @app.command()
@@ -178,12 +171,16 @@ def status(
     try:
         found = call(data, Status()).status
     except LinkError as error:
-        err.print(_plain(str(error)))
+        err.print(plain(str(error)))
         raise typer.Exit(EXIT_REFUSED) from None
     if as_json:
         print(msgspec.json.encode(found).decode())  # noqa: T201
     else:
         show(found, out)
+
+
+app.command()(control_commands.kill)
+app.command()(control_commands.unlock)
 
 
 @sandbox.command()
@@ -195,43 +192,43 @@ def fill(
 ) -> None:
     """Fill an order, in part or to its end."""
     last_px = None if price is None else _positive(price, "--price")
-    _say(data, FillOrder(order_id, _positive(quantity, "QUANTITY"), last_px))
+    say(data, FillOrder(order_id, _positive(quantity, "QUANTITY"), last_px))
 
 
 @sandbox.command()
 def hold(data: Data = DEFAULT_DATA) -> None:
     """From now on leave cancels pending."""
-    _say(data, HoldCancels())
+    say(data, HoldCancels())
 
 
 @sandbox.command()
 def release(data: Data = DEFAULT_DATA) -> None:
     """Answer all pending cancels, and from now on each one at once."""
-    _say(data, ReleaseCancels())
+    say(data, ReleaseCancels())
 
 
 @sandbox.command()
 def refuse(order_id: OrderId, reason: Annotated[str, typer.Argument()], data: Data = DEFAULT_DATA) -> None:
     """Refuse the next cancel of an order, with a reason."""
-    _say(data, RefuseCancel(order_id, reason))
+    say(data, RefuseCancel(order_id, reason))
 
 
 @sandbox.command()
 def lose(data: Data = DEFAULT_DATA) -> None:
     """From now on be out of reach: what would be entered or canceled is refused (102)."""
-    _say(data, LoseVenue())
+    say(data, LoseVenue())
 
 
 @sandbox.command()
 def find(data: Data = DEFAULT_DATA) -> None:
     """Be within reach again."""
-    _say(data, FindVenue())
+    say(data, FindVenue())
 
 
 @sandbox.command()
 def trigger(order_id: OrderId, data: Data = DEFAULT_DATA) -> None:
     """Trigger a stop order."""
-    _say(data, TriggerOrder(order_id))
+    say(data, TriggerOrder(order_id))
 
 
 @session.command()
@@ -240,33 +237,25 @@ def reset(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Log a client out and have its sequence numbers begin anew at 1; the client must do the same."""
-    _say(data, ResetSession(name))
+    say(data, ResetSession(name))
 
 
 @session.command()
 def disable(name: Name, data: Data = DEFAULT_DATA) -> None:
     """Log a client out and take no Logon of it, also after a restart, until the session is enabled."""
-    _say(data, DisableSession(name, _operator()))
+    say(data, DisableSession(name, operator()))
 
 
 @session.command()
 def enable(name: Name, data: Data = DEFAULT_DATA) -> None:
     """Take Logons of a session again."""
-    _say(data, EnableSession(name, _operator()))
+    say(data, EnableSession(name, operator()))
 
 
 @session.command()
 def logout(name: Name, data: Data = DEFAULT_DATA) -> None:
     """Log a client out; it may come back at once."""
-    _say(data, LogoutSession(name, _operator()))
-
-
-def _operator() -> str:
-    """The name of the person who says so, for the log."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a container may know its users by number only
-        return f"uid {os.getuid()}"
+    say(data, LogoutSession(name, operator()))
 
 
 def _positive(text: str, name: str) -> Decimal:
@@ -277,18 +266,6 @@ def _positive(text: str, name: str) -> Decimal:
     if not number.is_finite() or number <= 0:
         raise typer.BadParameter(f"{text} is not a positive number", param_hint=name)
     return number
-
-
-def _say(data: Path, said: Said) -> None:
-    try:
-        reply = call(data, said)
-    except LinkError as error:
-        err.print(_plain(str(error)))
-        raise typer.Exit(EXIT_REFUSED) from None
-    if reply.errorcode:
-        err.print(_plain(reply.detail))
-        raise typer.Exit(EXIT_REFUSED)
-    out.print("done")
 
 
 def main() -> None:

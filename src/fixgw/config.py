@@ -129,6 +129,7 @@ class Config(Table):
                     None if row.reset_at == "never" else row.reset_at,
                     row.orders_per_second,
                     row.orders_burst,
+                    row.on_disconnect,
                 )
                 for row in self.session
             ],

@@ -22,6 +22,7 @@ from fixgw.config_tables import (
     VenueTable,
 )
 from fixgw.config_venues import venue_problems
+from fixgw.core.disconnect import CancelOn, DisconnectScope
 from fixgw.fix import settings as fix_settings
 from fixgw.fix.settings import WATCH_SESSION
 from fixgw.passwords import hash_problem, is_right
@@ -172,6 +173,13 @@ def _check_session(session: SessionTable, users: Mapping[int, UserTable]) -> Ite
         yield f"{where} user: there is no user {session.user}"
     elif session.oms not in user.oms:
         yield f"{where} oms: user {session.user} is not granted OMS {session.oms}"
+    if (
+        session.disconnect_scope is DisconnectScope.ACCOUNT
+        and session.cancel_on_disconnect is not CancelOn.OFF
+        and user is not None
+        and not user.accounts
+    ):
+        yield f"{where} disconnect_scope: user {session.user} has no accounts, so nothing would be canceled"
     if wrong := hash_problem(session.password_hash.get_secret_value()):
         yield f"{where} password_hash: {wrong}"
 

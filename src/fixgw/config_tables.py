@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from fixgw.core.directory import CancelScope, DefaultScope, PendingCancelReports, Permission
+from fixgw.core.disconnect import CancelOn, DisconnectScope, OnDisconnect
 
 Id = Annotated[int, Field(ge=1, le=10**18 - 1)]
 Word = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
@@ -278,7 +279,8 @@ class ApiUserTable(Table):
 class SessionTable(Table):
     """[[session]]: who logs on as which user, from where, and how he is answered.
 
-    `orders_per_second` of 0 is no limit.
+    `orders_per_second` of 0 is no limit. `disconnect_override` lets the client choose at its Logon, with
+    CancelOrdersOnDisconnect(8013).
     """
 
     comp_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -301,6 +303,22 @@ class SessionTable(Table):
     reset_seq_num_flag: Annotated[str, AfterValidator(_reset_policy)] = "allowed"
     orders_per_second: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     orders_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    cancel_on_disconnect: CancelOn = CancelOn.OFF
+    disconnect_scope: DisconnectScope = DisconnectScope.SESSION
+    disconnect_window_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 0
+    disconnect_on_restart: bool = False
+    disconnect_override: bool = False
+
+    @property
+    def on_disconnect(self) -> OnDisconnect:
+        """What becomes of its orders when its client is gone."""
+        return OnDisconnect(
+            self.cancel_on_disconnect,
+            self.disconnect_scope,
+            self.disconnect_window_ms,
+            self.disconnect_on_restart,
+            self.disconnect_override,
+        )
 
 
 TABLES: dict[str, type[Table]] = {

@@ -7,6 +7,7 @@ from fixgw.config import Config
 from fixgw.config_checks import ROOTS, is_loopback
 from fixgw.config_tables import SessionTable, TlsTable, UserTable
 from fixgw.core.directory import CancelScope, DefaultScope, Permission
+from fixgw.core.disconnect import CancelOn, DisconnectScope
 
 
 def explain(config: Config, out: Console) -> None:
@@ -75,9 +76,16 @@ def explain(config: Config, out: Console) -> None:
     _print(
         out,
         "Logon",
-        ["CompID", "from", "client certificate", "141=Y", "new orders"],
+        ["CompID", "from", "client certificate", "141=Y", "new orders", "when the client is gone"],
         [
-            [row.comp_id, _from(row), _certificate(row, config.tls), _reset_policy(row), _orders(row)]
+            [
+                row.comp_id,
+                _from(row),
+                _certificate(row, config.tls),
+                _reset_policy(row),
+                _orders(row),
+                _on_disconnect(row),
+            ]
             for row in config.session
         ],
     )
@@ -205,6 +213,24 @@ def _certificate(session: SessionTable, tls: TlsTable) -> str:
 def _reset_policy(session: SessionTable) -> str:
     policy = session.reset_seq_num_flag
     return policy if policy in ("allowed", "refused") else f"within {policy} UTC"
+
+
+def _on_disconnect(session: SessionTable) -> str:
+    choice = "; a Logon may say otherwise" if session.disconnect_override else ""
+    if session.cancel_on_disconnect is CancelOn.OFF:
+        return f"orders stay{choice}"
+    whose = {
+        DisconnectScope.SESSION: "the session's orders",
+        DisconnectScope.USER: "the user's orders",
+        DisconnectScope.ACCOUNT: "all orders in the user's accounts",
+    }[session.disconnect_scope]
+    ways = {
+        CancelOn.DISCONNECT: "a disconnect",
+        CancelOn.LOGOUT: "a Logout",
+        CancelOn.BOTH: "a disconnect or Logout",
+    }[session.cancel_on_disconnect]
+    restart = ", also of our own restart" if session.disconnect_on_restart else ""
+    return f"{whose} are canceled {session.disconnect_window_ms} ms after {ways}{restart}{choice}"
 
 
 def _orders(session: SessionTable) -> str:

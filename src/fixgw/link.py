@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from stat import S_IRUSR, S_IWUSR
-from typing import overload
+from typing import TypeVar, overload
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +21,16 @@ from msgspec import Struct
 from fixgw.core.requests import VenueRequest
 from fixgw.engine.sandbox import SandboxCommand
 from fixgw.engine.status import GatewayStatus
-from fixgw.engine.turn import Answered, Ask, EdgeReport, Happened, SessionCommand, Status, WatchOrders
+from fixgw.engine.turn import (
+    Answered,
+    Ask,
+    EdgeReport,
+    Happened,
+    ReleaseLock,
+    SessionCommand,
+    Status,
+    WatchOrders,
+)
 from fixgw.engine.venue_asks import ServeVenues, VenueAsk, VenueHealth, VenueSaid
 
 FRAME_MAX = 1_048_576  # bytes; the largest request, the edge's report on very many sessions, is far smaller
@@ -34,7 +43,7 @@ CLIENT_SECONDS = 30.0  # how long a command waits for the engine
 
 SOCKET_NAME = "engine.sock"
 
-Said = VenueRequest | SandboxCommand | SessionCommand
+Said = VenueRequest | SandboxCommand | SessionCommand | ReleaseLock
 Question = Status | EdgeReport
 Asked = Ask | WatchOrders | ServeVenues | VenueSaid | VenueHealth
 
@@ -76,6 +85,7 @@ Taken = tuple[Said | Question | Asked, Callable[[Told], None]]
 _decode = msgspec.json.Decoder(Said | Question | Asked).decode
 decode_told = msgspec.json.Decoder(Answered | Happened | VenueAsk).decode
 _decode_answer: Callable[[bytes], Answer] = msgspec.json.Decoder(Answer).decode
+_decode_answered: Callable[[bytes], Answered] = msgspec.json.Decoder(Answered).decode
 
 
 def frame(said: Said | Question | Asked | Told) -> bytes:
@@ -243,6 +253,21 @@ def call(data: Path, said: Said | Question) -> Answer:
 
     Raises LinkError when no engine answers within CLIENT_SECONDS, or one that does not understand.
     """
+    answer = _exchange(data, said, _decode_answer)
+    if isinstance(answer, Reply) and isinstance(said, Question):
+        raise LinkError(f"the gateway on {data} does not understand: {answer.detail}")
+    return answer
+
+
+def ask(data: Path, said: Ask) -> Answered:
+    """Ask the engine that runs on the directory `data` something as an API client does; raises LinkError."""
+    return _exchange(data, said, _decode_answered)
+
+
+_Decoded = TypeVar("_Decoded")
+
+
+def _exchange(data: Path, said: Said | Question | Ask, decode: Callable[[bytes], _Decoded]) -> _Decoded:
     path = data / SOCKET_NAME
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
         peer.settimeout(CLIENT_SECONDS)
@@ -250,14 +275,11 @@ def call(data: Path, said: Said | Question) -> Answer:
             peer.connect(str(path))
             peer.sendall(frame(said))
             (length,) = LENGTH.unpack(_exactly(peer, LENGTH.size))
-            answer = _decode_answer(_exactly(peer, length))
+            return decode(_exactly(peer, length))
         except OSError as error:
             raise LinkError(f"no gateway answers at {path}: {error}") from error
         except msgspec.MsgspecError as error:
             raise LinkError(f"the gateway at {path} is of another release: {error}") from error
-    if isinstance(answer, Reply) and isinstance(said, Question):
-        raise LinkError(f"the gateway at {path} does not understand: {answer.detail}")
-    return answer
 
 
 def _exactly(peer: socket.socket, count: int) -> bytes:

@@ -18,6 +18,7 @@ import structlog
 from fixgw import __version__
 from fixgw.config import Config
 from fixgw.core.directory import Directory
+from fixgw.core.disconnect import agreed
 from fixgw.engine.clock import Clock
 from fixgw.engine.desk import Desk
 from fixgw.engine.loop import Loop
@@ -169,12 +170,18 @@ class _Callbacks:
         self._epochs = desk.epochs
         self._now = clock.now
         self._outbox = desk.outbox
+        self._sessions = desk.directory.sessions
         self.is_anew = desk.epochs.is_anew
         self.resent = desk.epochs.resent
 
     def is_disabled(self, session: str) -> bool:
         """Whether the operator has disabled it."""
         return self._outbox.of(session).disabled
+
+    def why_not(self, session: str, asked: str) -> str | None:
+        """Why a Logon cannot have CancelOrdersOnDisconnect(8013)=`asked`."""
+        terms = agreed(self._sessions[session].on_disconnect, asked)
+        return terms if isinstance(terms, str) else None
 
     def begin(self, session: str) -> int:
         """The client has its numbers begin anew."""

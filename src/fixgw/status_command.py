@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fixgw.core.selector import CancelSelector
 from fixgw.engine.status import GatewayStatus, SessionStatus, VenueStatus
 
 COLUMNS = ("session", "client", "since", "address", "certificate", "reset at", "epoch")
@@ -24,6 +25,20 @@ def show(status: GatewayStatus, out: Console) -> None:
         )
     for venue in status.venues:
         out.print(venue_line(venue), soft_wrap=True)
+    for lock in status.locks:
+        since = _time(lock.since)
+        out.print(
+            f"lock {lock.lock_id}: new {_scope(lock.scope)} are refused, by {lock.by} since {since}",
+            soft_wrap=True,
+        )
+    for timer in status.timers:
+        what = f"{_scope(timer.scope)} are canceled{' and locked' if timer.locks else ''}"
+        out.print(
+            f"{timer.kind} timer of {timer.session}: {what} at {timer.due_at:%Y-%m-%d %H:%M:%S.%f}Z",
+            soft_wrap=True,
+        )
+    if status.guarded:
+        out.print(f"cancel on disconnect: {', '.join(status.guarded)}", soft_wrap=True)
     journal = status.journal
     last = "never" if journal.last_commit_at is None else _time(journal.last_commit_at)
     out.print(
@@ -41,6 +56,20 @@ def show(status: GatewayStatus, out: Console) -> None:
     for session in status.sessions:
         table.add_row(*map(Text, _row(session)))
     out.print(table)
+
+
+def _scope(scope: CancelSelector) -> str:
+    """Which orders a selector names, in words."""
+    ids = scope.instrument_ids
+    parts = [
+        f"account {scope.account_id}" if scope.account_id is not None else "",
+        f"user {scope.user_id}" if scope.user_id is not None else "",
+        f"instrument {', '.join(map(str, sorted(ids)))}" if ids is not None else "",
+        f"side {scope.side.name}" if scope.side is not None else "",
+        f"session {scope.session}" if scope.session is not None else "",
+    ]
+    named = ", ".join(part for part in parts if part)
+    return f"orders of OMS {scope.oms_id}" + (f" ({named})" if named else "")
 
 
 def venue_line(venue: VenueStatus) -> str:

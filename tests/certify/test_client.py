@@ -205,6 +205,7 @@ def test_whoever_comes_and_goes_is_not_the_client() -> None:
         with socket.create_connection(("127.0.0.1", door.port)) as client:
             client.sendall(b"8=FIX.4.4\x019=70\x0135=A\x0134=1\x0149=DESK\x0152=now\x0156=HERE\x01")
             assert door.greeting() == ("DESK", "HERE")
-            assert door.connect(VENUE).recv(9) == b"8=FIX.4.4"
+            with door.connect(VENUE) as line:
+                assert line.recv(9) == b"8=FIX.4.4"
     finally:
         door.close()

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from fixgw.core.decision import Asking, Decision
 from fixgw.core.directory import (
     Account,
     CancelScope,
@@ -25,7 +26,7 @@ from fixgw.core.directory import (
 )
 from fixgw.core.errors import Refusal, invalid
 from fixgw.core.events import Event
-from fixgw.core.oms import Asking, Decision, decide
+from fixgw.core.oms import decide
 from fixgw.core.order import TRANSITIONS, CancelRef, Order, OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.reports import Report
 from fixgw.core.requests import (

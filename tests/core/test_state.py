@@ -23,7 +23,7 @@ from fixgw.core.events import (
     OrderTriggered,
     RequestRefused,
 )
-from fixgw.core.order import IllegalTransitionError, Order, OrdStatus
+from fixgw.core.order import NOBODY, IllegalTransitionError, Order, OrdStatus
 from fixgw.core.requests import RequestKind
 from fixgw.core.selector import CancelSelector
 from fixgw.core.state import MassCancelProgress, OmsState, day_start_before, evolve
@@ -123,7 +123,8 @@ def test_one_s_own_accounts_are_those_on_the_oms() -> None:
     assert there.users[TRADER] == replace(
         data.users[TRADER], account_ids=frozenset({20}), default_account_id=None
     )
-    assert here.users.keys() == data.users.keys()
+    assert here.users.keys() == data.users.keys() | {NOBODY}
+    assert here.users[NOBODY].is_operator
 
 
 def test_an_account_that_is_not_configured_is_nobody_s() -> None:
@@ -154,7 +155,7 @@ def test_a_requested_mass_cancel_has_no_set_yet() -> None:
     """MassCancelRequested comes before the set is known."""
     held = state(order(1))
     evolve(held, MassCancelRequested(100, mass_cancel(), CancelSelector(1), AT))
-    assert held.mass_cancels == {100: MassCancelProgress(100, mass_cancel())}
+    assert held.mass_cancels == {100: MassCancelProgress(100, mass_cancel(), CancelSelector(1))}
     assert held.book[1] == order(1)
 
 
@@ -239,7 +240,7 @@ def test_restore_goes_on_counting() -> None:
     """A mass cancel that was under way at the stop goes on from where it was."""
     held = state(in_status(S.PENDING_CANCEL, 1, pending_cancel=BY_Q))
     given = [(7, "o7")]
-    held.restore(100, mass_cancel(), 1, 3, given)
+    held.restore(100, mass_cancel(), 1, 3, given, selector=CancelSelector(1))
     evolve(held, CancelRefused(1, NO, AT))
     assert progress(held) == (0, 3, [(7, "o7"), (1, "o1")])
     assert given == [(7, "o7")]

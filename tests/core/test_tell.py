@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fixgw.core.decision import Decision, refuse
 from fixgw.core.directory import DefaultScope
 from fixgw.core.errors import Failure, failed, invalid, not_authorized, server_error
 from fixgw.core.events import (
@@ -24,7 +25,6 @@ from fixgw.core.events import (
     OrderTriggered,
     RequestRefused,
 )
-from fixgw.core.oms import Decision, refuse
 from fixgw.core.order import Order, OrdStatus
 from fixgw.core.reports import (
     BusinessReject,
@@ -509,7 +509,7 @@ def test_a_mass_cancel_of_another_door() -> None:
 def test_an_order_that_ended_meanwhile_is_not_told_as_pending() -> None:
     """150=6 says that a cancel is pending: it is not sent for an order that has ended."""
     held = state(in_status(OrdStatus.CANCELED))
-    held.restore(100, mass_cancel(), 1, 0, ())
+    held.restore(100, mass_cancel(), 1, 0, (), selector=CancelSelector(1))
     accepted = MassCancelAccepted(100, ref(cl_ord_id="q1", mass_cancel_id=100), (1,), (), AT)
     reports = tell(
         held, accepted, None, None, next_exec_id=lambda: 5, shows_pending=lambda _session, _id: True
@@ -580,7 +580,7 @@ def test_a_single_cancel_has_no_second_r() -> None:
 def test_a_requester_s_session_that_is_configured_no_more() -> None:
     """What was under way when a session was taken out of the configuration still ends for the others."""
     held = state(in_status(OrdStatus.PENDING_CANCEL, 1, pending_cancel=GONE))
-    held.restore(100, mass_cancel(OPERATOR, session="GONE"), 1, 0, ())
+    held.restore(100, mass_cancel(OPERATOR, session="GONE"), 1, 0, (), selector=CancelSelector(1))
     bench = Bench(held)
     bench.release()
     assert (OWNER, f"8 CANCELED 11=o1 39=4 58={UNSOLICITED}") in told(bench)

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from fixgw.core import narrow, oms, permissions
+from fixgw.core.decision import refuse
 from fixgw.core.errors import Subject, not_found
 from fixgw.core.events import CancelRequested, MassCancelRequested, OrderEntered
 from fixgw.core.narrow import Asked
@@ -121,7 +122,7 @@ def existence_is_told(
     """A trader learns which accounts there are."""
     if request.account_id is not None and request.account_id not in state.directory.accounts:
         refusal = not_found(f"Account(1)={request.account_id} is unknown", Subject.ACCOUNT)
-        return oms.refuse(request, refusal, at, "wrong")
+        return refuse(request, refusal, at, "wrong")
     return original(state, request, user, at, number)
 
 
@@ -132,7 +133,7 @@ def unknown_names_come_before_permission(
     """An unknown underlying is told to somebody who may not ask at all."""
     asked = narrow.read_selector(state, request, user)
     if isinstance(asked, Asked) and asked.unknown is not None:
-        return oms.refuse(request, asked.unknown, at, "wrong")
+        return refuse(request, asked.unknown, at, "wrong")
     return original(state, request, user, at, number)
 
 
@@ -240,7 +241,7 @@ def another_users_order_is_told(
     """A cancel of somebody else's order says that there is one."""
     if state.book.named(request.orig_cl_ord_id or ""):
         refusal = not_found("OrigClOrdID(41) names an order of another user", Subject.ORDER)
-        return oms.refuse(request, refusal, at, "wrong")
+        return refuse(request, refusal, at, "wrong")
     return original(state, request, user, at, no)
 
 

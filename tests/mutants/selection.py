@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from fixgw.core import oms, permissions
+from fixgw.core.decision import refuse
 from fixgw.core.errors import failed
 from fixgw.core.order import Order, OrdStatus, Side
 from fixgw.core.permissions import Ruling
@@ -287,7 +288,7 @@ def mass_cancel_lingers(
     ended = [order for order in state.book if order.pending_cancel is None and not order.is_open]
     names = {order.cl_ord_id for order in ended if order.changed_at and order.changed_at > since}
     if any((name or "").startswith("doomed") for name in names):
-        return oms.refuse(request, failed("a mass cancel is under way"), at, "wrong")
+        return refuse(request, failed("a mass cancel is under way"), at, "wrong")
     return original(state, request, user, at, number)
 
 

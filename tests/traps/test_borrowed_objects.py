@@ -4,6 +4,7 @@ import sys
 
 import quickfix
 
+from fixgw.engine.turn import Presence
 from fixgw.fix.application import Application
 from tests.traps.bare import LOGON, Bare
 from tests.wire import Client, order
@@ -35,6 +36,9 @@ class Silent:
     def is_disabled(self, _: str) -> bool:
         """Never."""
         return False
+
+    def why_not(self, _: str, __: str) -> None:
+        """Whatever is asked can be had."""
 
     def is_anew(self, _: str) -> bool:
         """Never."""
@@ -72,7 +76,9 @@ def test_we_keep_text_and_nothing_else() -> None:
     application.onLogout(session_id)
     after = [sys.getrefcount(lent) for lent in (session_id, logon, new_order, rejected)]
     assert after == before
-    assert {type(part) for received in application.received for part in received} == {str, int}
+    arrived = [one for one in application.received if not isinstance(one, Presence)]
+    assert {type(part) for received in arrived for part in received} == {str, int}
+    assert {type(one.session) for one in application.received if isinstance(one, Presence)} == {str}
 
 
 def test_a_thousand_orders_are_what_they_were(clean_gateway: object, trader: Client) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from fixgw.core.disconnect import OnDisconnect
 from fixgw.core.errors import Refusal, Subject, invalid, not_found
 
 
@@ -112,7 +113,8 @@ class Session(Struct, frozen=True):
 
     `affected_orders_max` and `max_status_reports` count orders. `reset_at` is the time of day (UTC) at which
     its sequence numbers begin anew; None: never by themselves. `orders_per_second` bounds its New Order
-    Singles, `orders_burst` how many of them may come at once; 0 a second: there is no bound.
+    Singles, `orders_burst` how many of them may come at once; 0 a second: there is no bound. `on_disconnect`
+    says what becomes of its orders when its client is gone.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Session(Struct, frozen=True):
     reset_at: time | None = None
     orders_per_second: int = 0
     orders_burst: int = 100
+    on_disconnect: OnDisconnect = OnDisconnect()
 
 
 class OmsName(Struct, frozen=True, array_like=True, gc=False):

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from fixgw.core.controls import Guard, Lock, Timer
 from fixgw.core.errors import Refusal
 from fixgw.core.order import CancelRef, Order
 from fixgw.core.requests import ClientRequest, MassCancel
@@ -62,6 +63,69 @@ class MassCancelAccepted(Struct, frozen=True, tag=True, array_like=True, gc=Fals
     ref: CancelRef
     order_ids: tuple[int, ...]
     already_pending: tuple[int, ...]
+    at: datetime
+
+
+class ControlAnswered(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A mass cancel request was honoured that cancels nothing itself.
+
+    `order_ids` (any number) are those that a dry run found; `text` says what was done instead.
+    """
+
+    control_id: int
+    request: MassCancel
+    text: str
+    order_ids: tuple[int, ...]
+    at: datetime
+
+
+class Locked(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """New orders of a scope are locked."""
+
+    lock: Lock
+
+
+class Unlocked(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A lock was taken away; `by` says in words by whom."""
+
+    lock_id: int
+    by: str
+    at: datetime
+
+
+class TimerArmed(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A timer runs, or runs anew."""
+
+    timer: Timer
+    at: datetime
+
+
+class TimerDisarmed(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A timer was called off."""
+
+    timer_id: int
+    at: datetime
+
+
+class TimerRanOut(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A timer ran out: its mass cancel follows."""
+
+    timer_id: int
+    mass_cancel_id: int
+    at: datetime
+
+
+class SessionGuarded(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The client of a session logged on whose orders are canceled when it is gone."""
+
+    guard: Guard
+    at: datetime
+
+
+class SessionLeft(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The client of such a session is gone, or watched no more."""
+
+    session: str
     at: datetime
 
 
@@ -150,4 +214,12 @@ Event = (
     | OrderFilled
     | OrderExpired
     | DayEnded
+    | ControlAnswered
+    | Locked
+    | Unlocked
+    | TimerArmed
+    | TimerDisarmed
+    | TimerRanOut
+    | SessionGuarded
+    | SessionLeft
 )

@@ -6,9 +6,9 @@ Every function here checks in the one order of `fixgw.core.errors.ErrorCode`; du
 from collections.abc import Sequence
 from datetime import datetime
 
-from msgspec import Struct
-
-from fixgw.core import permissions, repetition
+from fixgw.core import emergency, permissions, repetition
+from fixgw.core.controls import Timer
+from fixgw.core.decision import Asking, Decision, refuse
 from fixgw.core.directory import Instrument, User
 from fixgw.core.errors import (
     ALREADY_PENDING,
@@ -23,13 +23,14 @@ from fixgw.core.errors import (
 )
 from fixgw.core.events import (
     CancelRequested,
+    ControlAnswered,
     DayEnded,
     Event,
     MassCancelAccepted,
     MassCancelRequested,
     OrderEntered,
     OrderExpired,
-    RequestRefused,
+    TimerRanOut,
 )
 from fixgw.core.find import contradiction, find_order
 from fixgw.core.narrow import Asked, oms_problem, read_selector, unknown_names, unsupported
@@ -47,26 +48,7 @@ from fixgw.core.requests import (
 )
 from fixgw.core.selector import CancelSelector
 from fixgw.core.state import OmsState, day_start_before
-from fixgw.core.status import mass_status, order_history, order_status, reject_status
-
-
-class Decision(Struct):
-    """What a request leads to.
-
-    `events` (any number) are to be applied, in order; `replies` (any number) are reports for the asker that
-    come from no event; `rule` names what decided; `to_cancel` are ids of orders whose venue is to be asked,
-    and `to_read` is what has to be read from the venue before it is known which orders are meant.
-    """
-
-    events: Sequence[Event] = ()
-    replies: Sequence[Report] = ()
-    rule: str = ""
-    refusal: Refusal | None = None
-    to_cancel: Sequence[int] = ()
-    to_read: CancelSelector | None = None
-
-
-Asking = NewOrder | CancelOrder | MassCancel | OrderStatus | MassStatus | OrderHistory | Malformed
+from fixgw.core.status import mass_status, order_history, order_status
 
 
 def decide(state: OmsState, request: Asking, at: datetime, next_id: int) -> Decision:
@@ -106,16 +88,6 @@ def _meant(state: OmsState, request: NewOrder | CancelOrder | MassCancel) -> Ord
     user, scope = state.users[request.user_id], state.oms.cancel_scope
     found = find_order(state, request, lambda order: permissions.may_cancel(user, order, scope).allowed)
     return found if isinstance(found, Order) else None
-
-
-def refuse(
-    request: Asking, refusal: Refusal, at: datetime, rule: str, order: Order | None = None
-) -> Decision:
-    """The decision that refuses `request` as a whole; `order` is the one it meant, where that is certain."""
-    if isinstance(request, OrderStatus | MassStatus | OrderHistory):
-        return Decision(replies=reject_status(request, refusal), rule=rule, refusal=refusal)
-    order_id = None if order is None else order.order_id
-    return Decision((RequestRefused(request, refusal, at, order_id),), rule=rule, refusal=refusal)
 
 
 def _reply(answer: tuple[Sequence[Report], str]) -> Decision:
@@ -160,6 +132,10 @@ def _new_order(state: OmsState, request: NewOrder, user: User, at: datetime, nex
     ruling = permissions.may_enter(user, account_id, owner_id)
     if not ruling.allowed:
         return refuse(request, not_authorized(ruling.why), at, ruling.rule)
+    instrument_id = None if isinstance(named, Refusal) else named.instrument_id
+    locked = emergency.locked_out(state, account_id, owner_id, instrument_id, request.side, request.strategy)
+    if locked is not None:
+        return refuse(request, locked, at, "locked")
     if unknown := unknown_names(state, user, account_id, request.owner_id):
         return refuse(request, unknown, at, "unknown-name")
     if oms is not None:
@@ -276,11 +252,36 @@ def _mass_cancel(state: OmsState, request: MassCancel, user: User, at: datetime,
     if refusal := _cannot(state, asked, user, request):
         rule = "unsupported-field" if refusal.code is ErrorCode.OPERATION_NOT_SUPPORTED else "unknown-name"
         return refuse(request, refusal, at, rule)
-    requested = MassCancelRequested(next_id, request, asked.selector, at)
+    honoured = emergency.honour(state, request, asked.selector, user, ruling.rule, at, next_id)
+    if honoured is not None:
+        return honoured
+    return _cancel_all(state, request, asked.selector, user, ruling.rule, at, next_id)
+
+
+def _cancel_all(
+    state: OmsState,
+    request: MassCancel,
+    selector: CancelSelector,
+    user: User,
+    rule: str,
+    at: datetime,
+    next_id: int,
+    before: Sequence[Event] = (),
+) -> Decision:
+    locked = (emergency.lock(request, selector, user, at, next_id),) if request.locks else ()
+    events = (*before, *locked, MassCancelRequested(next_id, request, selector, at))
     if not state.oms.is_embedded:  # the venue may have more orders of this scope than are known here
-        return Decision((requested,), rule=ruling.rule, to_read=asked.selector)
-    accepted = _accept(state, next_id, request, asked.selector, at)
-    return Decision((requested, accepted), rule=ruling.rule, to_cancel=accepted.order_ids)
+        return Decision(events, rule=rule, to_read=selector)
+    accepted = _accept(state, next_id, request, selector, at)
+    return Decision((*events, accepted), rule=rule, to_cancel=accepted.order_ids)
+
+
+def run_out(state: OmsState, timer: Timer, at: datetime, next_id: int) -> Decision:
+    """What happens when `timer` has run out: it asks for what was permitted when it was armed."""
+    user = state.users.get(timer.request.user_id, state.users[NOBODY])
+    ran_out = TimerRanOut(timer.timer_id, next_id, at)
+    rule = timer.kind.value.replace(" ", "-")
+    return _cancel_all(state, timer.request, timer.selector, user, rule, at, next_id, (ran_out,))
 
 
 def _accept(
@@ -296,15 +297,18 @@ def _accept(
 
 def accept_mass_cancel(
     state: OmsState, mass_cancel_id: int, at: datetime
-) -> tuple[MassCancelAccepted, CancelSelector] | None:
+) -> tuple[MassCancelAccepted | ControlAnswered, CancelSelector] | None:
     """Fix the set of a mass cancel that waits for it, now that its scope was read; and what it selects by.
 
+    A dry run is answered with it.
     None when none waits under this id.
     """
     waiting = waiting_mass_cancel(state, mass_cancel_id)
     if waiting is None:
         return None
     request, selector = waiting
+    if request.is_dry_run:
+        return emergency.shown(state, mass_cancel_id, request, selector, at), selector
     return _accept(state, mass_cancel_id, request, selector, at), selector
 
 
@@ -313,8 +317,7 @@ def waiting_mass_cancel(state: OmsState, mass_cancel_id: int) -> tuple[MassCance
     progress = state.mass_cancels.get(mass_cancel_id)
     if progress is None or progress.accepted:
         return None
-    asked = read_selector(state, progress.request, state.users[progress.request.user_id])
-    return None if isinstance(asked, Refusal) else (progress.request, asked.selector)
+    return progress.request, progress.selector
 
 
 def _cannot(state: OmsState, asked: Asked, user: User, request: MassCancel) -> Refusal | None:

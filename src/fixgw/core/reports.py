@@ -83,7 +83,8 @@ class MassCancelReport(Struct, frozen=True, tag=True, array_like=True, gc=False)
 
     `total_affected` is TotalAffectedOrders(533). `affected` are pairs (OrderID, ClOrdID) for the group
     NoAffectedOrders(534), empty above the session's limit; with `completed`, `not_affected` are the same
-    pairs for NoNotAffectedOrders(1370) and `total_affected` counts the canceled ones.
+    pairs for NoNotAffectedOrders(1370) and `total_affected` counts the canceled ones. `text` is what there is
+    to say of one that was not refused.
     """
 
     mass_cancel_id: int
@@ -94,6 +95,7 @@ class MassCancelReport(Struct, frozen=True, tag=True, array_like=True, gc=False)
     affected: tuple[tuple[int | str, str | None], ...] = ()
     completed: bool = False
     not_affected: tuple[tuple[int | str, str | None], ...] = ()
+    text: str = ""
 
 
 class BusinessReject(Struct, frozen=True, tag=True, array_like=True, gc=False):

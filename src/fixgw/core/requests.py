@@ -90,6 +90,11 @@ class MassCancel(Request, frozen=True, tag=True, array_like=True, gc=False):
     """Order Mass Cancel Request (q): every order of the scope, narrowed by all else that is given.
 
     `unsupported` is there when something was given that narrows and that we cannot honour (106).
+
+    With `dead_man_ms` it happens so many milliseconds later, unless it is asked again before; 0 calls that
+    off. With `locks` it also locks new orders of the scope; False takes the lock away, and cancels nothing.
+    A dry run says what would be canceled. `reason` is what the owner of an order is told when nobody asked
+    for it on a session, and `by` is then the person who did.
     """
 
     kind: ClassVar[RequestKind] = RequestKind.ORDER_MASS_CANCEL_REQUEST
@@ -100,6 +105,11 @@ class MassCancel(Request, frozen=True, tag=True, array_like=True, gc=False):
     side: str | None = None
     strategy: str | None = None
     unsupported: Refusal | None = None
+    dead_man_ms: int | None = None
+    locks: bool | None = None
+    is_dry_run: bool = False
+    reason: str = ""
+    by: str = ""
 
 
 class OrderStatus(Request, frozen=True, tag=True, array_like=True, gc=False):

@@ -8,12 +8,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fixgw.core.book import OrderBook, Use
-from fixgw.core.directory import Directory, Oms, User
+from fixgw.core.controls import Controls
+from fixgw.core.directory import Directory, Oms, Permission, User
 from fixgw.core.events import (
     CancelRefused,
     CancelRequested,
+    ControlAnswered,
     DayEnded,
     Event,
+    Locked,
     MassCancelAccepted,
     MassCancelRefused,
     MassCancelRequested,
@@ -25,9 +28,18 @@ from fixgw.core.events import (
     OrderRejected,
     OrderTriggered,
     OutcomeUnknown,
+    SessionGuarded,
+    SessionLeft,
+    TimerArmed,
+    TimerDisarmed,
+    TimerRanOut,
+    Unlocked,
 )
-from fixgw.core.order import Order
+from fixgw.core.order import NOBODY, Order
 from fixgw.core.requests import MassCancel
+from fixgw.core.selector import CancelSelector
+
+AGAIN_AFTER = timedelta(seconds=1)  # a timer whose mass cancel failed because its venue could not be read
 
 
 class MassCancelProgress(Struct):
@@ -38,6 +50,7 @@ class MassCancelProgress(Struct):
 
     mass_cancel_id: int
     request: MassCancel
+    selector: CancelSelector
     left: int = 0
     canceled: int = 0
     not_affected: list[tuple[int, str | None]] = []
@@ -52,7 +65,8 @@ class MassCancelProgress(Struct):
 class OmsState:
     """The state that `decide` reads and only `evolve` changes.
 
-    `users` maps a user's id to the user with those of his accounts that are on this OMS.
+    `users` maps a user's id to the user with those of his accounts that are on this OMS; NOBODY is the
+    gateway itself, whose requests are those of whoever runs it.
     `day_start` is the last end of day that was passed; it never goes back.
     """
 
@@ -61,12 +75,15 @@ class OmsState:
         self.directory = directory
         self.book = OrderBook(closed_max)
         self.mass_cancels: dict[int, MassCancelProgress] = {}
+        self.controls = Controls()
         self.day_start = day_start
         self.read_users()
 
     def read_users(self) -> None:
         """Take the users from the directory: at first, and whenever it has changed."""
         self.users = {user.user_id: self._here(user) for user in self.directory.users.values()}
+        house = User(NOBODY, frozenset(self.directory.omses), permissions=frozenset({Permission.OPERATOR}))
+        self.users[NOBODY] = house
 
     def _here(self, user: User) -> User:
         """`user` with those of his accounts that are on this OMS."""
@@ -100,10 +117,13 @@ class OmsState:
         canceled: int,
         not_affected: Iterable[tuple[int, str | None]],
         *,
+        selector: CancelSelector,
         accepted: bool = True,
     ) -> None:
         """Know again how far a mass cancel was when the journal was last written."""
-        progress = MassCancelProgress(mass_cancel_id, request, left, canceled, list(not_affected), accepted)
+        progress = MassCancelProgress(
+            mass_cancel_id, request, selector, left, canceled, list(not_affected), accepted
+        )
         self.mass_cancels[mass_cancel_id] = progress
 
 
@@ -126,21 +146,65 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
         if ref is not None and ref.mass_cancel_id is not None and after.pending_cancel is None:
             _count(state.mass_cancels[ref.mass_cancel_id], after, canceled=isinstance(event, OrderCanceled))
         return before, after
+    if isinstance(event, CONTROL_EVENTS):
+        state.controls = control(state.controls, event)
     match event:
         case OrderEntered():
             state.book.put(event.order)
             return None, event.order
         case MassCancelRequested():
-            state.mass_cancels[event.mass_cancel_id] = MassCancelProgress(event.mass_cancel_id, event.request)
+            state.mass_cancels[event.mass_cancel_id] = MassCancelProgress(
+                event.mass_cancel_id, event.request, event.selector
+            )
         case MassCancelAccepted():
             _accept(state, event)
         case MassCancelRefused():
             state.mass_cancels[event.mass_cancel_id].accepted = True
+        case ControlAnswered() if event.control_id in state.mass_cancels:  # a dry run on a venue
+            state.mass_cancels[event.control_id].accepted = True
         case DayEnded():
             state.day_start = max(state.day_start, event.boundary)
         case _:
             pass
     return None, None
+
+
+ControlEvent = (
+    Locked
+    | Unlocked
+    | TimerArmed
+    | TimerDisarmed
+    | TimerRanOut
+    | SessionGuarded
+    | SessionLeft
+    | MassCancelAccepted
+    | MassCancelRefused
+)
+CONTROL_EVENTS = get_args(ControlEvent)
+"""The events that may change what outlives a request."""
+
+
+def control(controls: Controls, event: ControlEvent) -> Controls:
+    """`controls` as they are after `event`."""
+    match event:
+        case Locked():
+            return controls.with_lock(event.lock)
+        case Unlocked():
+            return controls.without_lock(event.lock_id)
+        case TimerArmed():
+            return controls.with_timer(event.timer)
+        case TimerDisarmed():
+            return controls.without_timer(event.timer_id)
+        case TimerRanOut():
+            return controls.ran_out(event.timer_id, event.mass_cancel_id)
+        case MassCancelAccepted():
+            return controls.settled(event.mass_cancel_id)
+        case MassCancelRefused():
+            return controls.settled(event.mass_cancel_id, event.at + AGAIN_AFTER)
+        case SessionGuarded():
+            return controls.with_guard(event.guard)
+        case _:
+            return controls.without_guard(event.session)
 
 
 OrderEvent = (

@@ -4,7 +4,7 @@ The requester gets his answer on his session. The order's own session, if it is 
 end. One report of an event per session, never two (FIX 4.4 leaves this open; it is our documented choice).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import get_args
 
@@ -14,6 +14,7 @@ from fixgw.core.errors import ALREADY_PENDING, Failure, Refusal, failed
 from fixgw.core.events import (
     CancelRefused,
     CancelRequested,
+    ControlAnswered,
     Event,
     MassCancelAccepted,
     MassCancelRefused,
@@ -86,6 +87,9 @@ def _request_decided(
                 yield request.session, MassCancelReport(0, request, event.at, event.refusal)
         case MassCancelAccepted():
             yield from _accepted(state, event, next_exec_id, shows_pending)
+        case ControlAnswered():
+            if event.request.session is not None:
+                yield event.request.session, _control_answered(state, event, event.request.session)
         case _:
             return
 
@@ -104,6 +108,33 @@ def _refusal(state: OmsState, event: RequestRefused, next_exec_id: NextId) -> Re
     raise AssertionError(request)
 
 
+def _control_answered(state: OmsState, event: ControlAnswered, session: str) -> MassCancelReport:
+    return MassCancelReport(
+        event.control_id,
+        event.request,
+        event.at,
+        total_affected=len(event.order_ids),
+        affected=_affected(state, session, event.order_ids),
+        text=event.text,
+    )
+
+
+def _affected(state: OmsState, session: str, ids: Sequence[int]) -> tuple[tuple[int | str, str | None], ...]:
+    """The orders as a report lists them; none when the session's limit is below their number."""
+    settings = state.directory.sessions.get(session)
+    listed = ids if settings is not None and len(ids) <= settings.affected_orders_max else ()
+    return tuple(_listed(state.book.get(order_id), order_id) for order_id in listed)
+
+
+def _of_mass_cancel(state: OmsState, event: MassCancelAccepted, request: MassCancel) -> str:
+    """What there is to say of a mass cancel that was accepted: why it came, and that it locks."""
+    said = "the dead-man timer ran out" if request.dead_man_ms else ""
+    lock = state.controls.lock(event.mass_cancel_id)
+    if lock is None:
+        return said
+    return f"{said}{'; ' if said else ''}new orders are locked (lock {lock.lock_id})"
+
+
 def _accepted(
     state: OmsState, event: MassCancelAccepted, next_exec_id: NextId, shows_pending: Pending
 ) -> Iterator[Told]:
@@ -112,8 +143,6 @@ def _accepted(
         return
     book = state.book
     ids = sorted(event.order_ids + event.already_pending)
-    settings = state.directory.sessions.get(session)
-    listed = ids if settings is not None and len(ids) <= settings.affected_orders_max else []
     progress = state.mass_cancels[event.mass_cancel_id]
     yield (
         session,
@@ -122,7 +151,8 @@ def _accepted(
             progress.request,
             event.at,
             total_affected=len(ids),
-            affected=tuple(_listed(book.get(order_id), order_id) for order_id in listed),
+            affected=_affected(state, session, ids),
+            text=_of_mass_cancel(state, event, progress.request),
         ),
     )
     for order_id in event.already_pending:
@@ -161,12 +191,19 @@ def _order_changed(
         return
     exec_id = 0 if isinstance(event, CancelRefused) else next_exec_id()
     requester = None if ref is None else ref.session
+    reason = _reason(state, ref)
     if isinstance(event, OrderCanceled) and ref is not None and requester is not None:
         yield requester, _for_requester(ExecType.CANCELED, ref, after, event.at, exec_id)
         if after.session is not None and after.session != requester:
             yield _to_owner(after.session, event, after, exec_id)
-    elif not isinstance(event, CancelRefused) and after.session is not None:
-        yield _to_owner(after.session, event, after, exec_id)
+    elif isinstance(event, CancelRefused):
+        if reason and after.session is not None:
+            said = f"could not be {reason}: {event.refusal.text}"
+            kind = ExecType.ORDER_STATUS
+            report = Execution(kind, next_exec_id(), after, after.cl_ord_id, event.at, text=said)
+            yield after.session, report
+    elif after.session is not None:
+        yield _to_owner(after.session, event, after, exec_id, reason or UNSOLICITED)
     if ref is None or after.pending_cancel is not None:
         return
     if requester is not None and not isinstance(event, OrderCanceled):
@@ -180,6 +217,14 @@ def _order_changed(
         progress = state.mass_cancels[ref.mass_cancel_id]
         if progress.left == 0:
             yield from _completed(state, progress, event)
+
+
+def _reason(state: OmsState, ref: CancelRef | None) -> str:
+    """Why an order is canceled that no session asked the cancel of; empty for all others."""
+    if ref is None or ref.session is not None or ref.mass_cancel_id is None:
+        return ""
+    progress = state.mass_cancels.get(ref.mass_cancel_id)
+    return "" if progress is None else progress.request.reason
 
 
 def _listed(order: Order | None, order_id: int, cl_ord_id: str | None = None) -> tuple[int | str, str | None]:
@@ -202,7 +247,9 @@ def _unknown(event: OutcomeUnknown, order: Order, next_exec_id: NextId) -> Itera
         yield order.session, report
 
 
-def _to_owner(session: str, event: _Change, order: Order, exec_id: int) -> Told:
+def _to_owner(
+    session: str, event: _Change, order: Order, exec_id: int, unsolicited: str = UNSOLICITED
+) -> Told:
     match event:
         case OrderFilled():
             report = Execution(
@@ -224,7 +271,7 @@ def _to_owner(session: str, event: _Change, order: Order, exec_id: int) -> Told:
         case OrderTriggered():
             report = Execution(ExecType.RESTATED, exec_id, order, order.cl_ord_id, event.at, text="triggered")
         case _:
-            report = Execution(ExecType.CANCELED, exec_id, order, order.cl_ord_id, event.at, text=UNSOLICITED)
+            report = Execution(ExecType.CANCELED, exec_id, order, order.cl_ord_id, event.at, text=unsolicited)
     return session, report
 
 

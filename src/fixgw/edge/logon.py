@@ -17,6 +17,7 @@ from ipaddress import IPv6Address, ip_address
 from msgspec import Struct
 
 from fixgw.config_tables import Network, SessionTable, reset_window
+from fixgw.core.disconnect import agreed
 from fixgw.edge.frames import SOH, message, sending_time
 from fixgw.fix import dictionary
 from fixgw.fix.dictionary import Dictionary
@@ -47,7 +48,8 @@ class Refused(Struct, frozen=True):
 class Claim(Struct, frozen=True):
     """What a Logon claims: who it is, how often to speak (`heartbeat`, in seconds), and whether it `resets`.
 
-    `username` and `password` hold bytes that are no UTF-8 as surrogates. The password never prints.
+    `on_disconnect` is CancelOrdersOnDisconnect(8013). `username` and `password` hold bytes that are no UTF-8
+    as surrogates. The password never prints.
     """
 
     session: str
@@ -56,6 +58,7 @@ class Claim(Struct, frozen=True):
     msg_seq_num: int
     heartbeat: int
     resets: bool
+    on_disconnect: str | None = None
 
     def __repr__(self) -> str:
         return f"Claim({self.session!r}, msg_seq_num={self.msg_seq_num}, heartbeat={self.heartbeat})"
@@ -98,6 +101,7 @@ def read(frame: bytes, settings: SessionSettings) -> Claim | Refused:
         int(found[b"34"]),
         int(found[b"108"]),
         found.get(b"141") == b"Y",
+        _text(found[b"8013"]) if b"8013" in found else None,
     )
 
 
@@ -203,6 +207,9 @@ def problem(
         return refused
     if claim.heartbeat not in HEARTBEAT_SECONDS:
         return Refused(HEARTBEAT_RULE, HEARTBEAT_RULE)
+    terms = agreed(session.on_disconnect, claim.on_disconnect)
+    if isinstance(terms, str):
+        return Refused(terms, terms)
     if claim.resets and (rule := _reset_rule(session.reset_seq_num_flag, now)):
         return Refused(rule, rule)
     return None

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from fixgw.core.decision import Decision
 from fixgw.core.errors import ALREADY_PENDING, Refusal, Subject, not_found
 from fixgw.core.events import CancelRefused, CancelRequested, Event, MassCancelAccepted, OrderEntered
-from fixgw.core.oms import Decision
 from fixgw.core.order import CancelRef, Order
 from fixgw.core.reports import OrderState
 from fixgw.core.requests import ApiRequest, CancelOrder, MassCancel, NewOrder, OrderStatus

@@ -4,9 +4,11 @@ from datetime import datetime
 
 from fixgw.core import repetition
 from fixgw.core.book import Use
+from fixgw.core.controls import Controls
 from fixgw.core.errors import Failure
 from fixgw.core.events import (
     CancelRequested,
+    ControlAnswered,
     DayEnded,
     Event,
     MassCancelAccepted,
@@ -19,7 +21,7 @@ from fixgw.core.events import (
 from fixgw.core.order import CancelRef, Order
 from fixgw.core.reports import CancelReject, Execution, Report
 from fixgw.core.requests import MassStatus, OrderStatus, RequestKind
-from fixgw.core.state import OmsState
+from fixgw.core.state import CONTROL_EVENTS, OmsState
 from fixgw.journal.contract import Batch, Counters, Entry, MassCancelRow, UsedId
 
 Told = tuple[Report, int]  # a report and its position in the outbox of the session that asked
@@ -38,6 +40,8 @@ class Changes:
         self._used: dict[tuple[int, str, int, int], UsedId] = {}
         self._mass_cancels: dict[int, OmsState] = {}
         self._day_starts: dict[int, datetime] = {}
+        self._controls: dict[int, Controls] = {}
+        self._noted: dict[int, Controls] = {}
 
     def next_exec_id(self) -> int:
         """A new ExecID(17)."""
@@ -48,6 +52,11 @@ class Changes:
     def last_exec_id(self) -> int:
         """The last ExecID(17) given out."""
         return self._next_exec_id - 1
+
+    def take_id(self) -> int:
+        """A new id, as orders and mass cancels have one."""
+        self.next_id += 1
+        return self.next_id - 1
 
     def note(self, state: OmsState, event: Event, before: Order | None, after: Order | None) -> None:
         """Note what `event`, which was just applied, has changed."""
@@ -72,8 +81,16 @@ class Changes:
                 self._mass_cancels[event.mass_cancel_id] = state
             case DayEnded():
                 self._day_starts[event.oms_id] = state.day_start
+            case ControlAnswered():
+                if event.control_id in state.mass_cancels:
+                    self._mass_cancels[event.control_id] = state
+                else:
+                    self.next_id += 1
             case _:
                 pass
+        oms_id = state.oms.oms_id
+        if isinstance(event, CONTROL_EVENTS) and self._noted.get(oms_id) is not state.controls:
+            self._controls[oms_id] = self._noted[oms_id] = state.controls
 
     def _note_order(self, event: Event, order: Order) -> None:
         """Note the state of an order; of one that was canceled and nothing else, only that it was."""
@@ -108,10 +125,11 @@ class Changes:
             used_ids=list(self._used.values()),
             mass_cancels=[_row(state, number) for number, state in self._mass_cancels.items()],
             day_starts=list(self._day_starts.items()),
+            controls=list(self._controls.items()),
             counters=Counters(self.next_id, self._next_exec_id),
         )
         self.entries, self._orders, self._pending, self._canceled = [], {}, set(), []
-        self._used, self._mass_cancels, self._day_starts = {}, {}, {}
+        self._used, self._mass_cancels, self._day_starts, self._controls = {}, {}, {}, {}
         return batch
 
 
@@ -126,6 +144,7 @@ def _row(state: OmsState, mass_cancel_id: int) -> MassCancelRow:
         progress.left,
         progress.canceled,
         tuple(progress.not_affected),
+        progress.selector,
         progress.accepted,
     )
 
@@ -153,6 +172,12 @@ def _use_of(state: OmsState, event: Event, before: Order | None, told: list[Told
             user_id, session = request.user_id, request.session
             use = Use(user_id, request.kind, request.content, event.at, None, session, first)
             return request.cl_ord_id, use
+        case ControlAnswered(request=wanted):
+            if wanted.cl_ord_id is None:
+                return None
+            kind = RequestKind.ORDER_MASS_CANCEL_REQUEST
+            use = Use(wanted.user_id, kind, wanted.content, event.at, None, wanted.session, first)
+            return wanted.cl_ord_id, use
         case MassCancelRequested(request=asked) if asked.cl_ord_id is not None:
             kind = RequestKind.ORDER_MASS_CANCEL_REQUEST
             use = Use(asked.user_id, kind, asked.content, event.at, None, asked.session)

@@ -10,16 +10,24 @@ import structlog
 from msgspec.structs import replace
 
 from fixgw.core import repetition
+from fixgw.core.controls import Timer
+from fixgw.core.decision import Decision, refuse
 from fixgw.core.directory import Directory, PendingCancelReports
 from fixgw.core.errors import Failure, Refusal, Subject, not_authorized, not_found, server_error
-from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRefused, OrderEntered
+from fixgw.core.events import (
+    CancelRequested,
+    ControlAnswered,
+    Event,
+    MassCancelAccepted,
+    MassCancelRefused,
+    OrderEntered,
+)
 from fixgw.core.oms import (
-    Decision,
     accept_mass_cancel,
     decide,
     end_day,
     expire,
-    refuse,
+    run_out,
     waiting_mass_cancel,
 )
 from fixgw.core.order import Order
@@ -32,10 +40,11 @@ from fixgw.core.requests import (
     VenueOrder,
     VenueRequest,
 )
-from fixgw.core.state import OmsState, day_start_before, evolve
+from fixgw.core.state import OmsState, evolve
 from fixgw.core.tell import Pending, tell
 from fixgw.core.update import Update
 from fixgw.core.venue import decide_venue
+from fixgw.engine.alarm import Alarm
 from fixgw.engine.answers import Answers, Tell, answered
 from fixgw.engine.changes import Changes, Told, requester_of
 from fixgw.engine.delivery import Delivery
@@ -44,6 +53,7 @@ from fixgw.engine.outbox import Outbox
 from fixgw.engine.rate import Rates
 from fixgw.engine.recall import Recall
 from fixgw.engine.record import Record
+from fixgw.engine.restored import restored
 from fixgw.engine.sandbox import (
     RefuseCancel,
     Sandbox,
@@ -52,12 +62,15 @@ from fixgw.engine.sandbox import (
 )
 from fixgw.engine.sessions import Sessions
 from fixgw.engine.turn import (
+    CONSOLE,
     Answered,
     Arrival,
     Ask,
     Command,
     Limits,
     Line,
+    Presence,
+    ReleaseLock,
     SessionCommand,
     SessionDoor,
 )
@@ -120,30 +133,19 @@ class Desk:
         }
         self.epochs = Epochs(self.outbox, schedule, self._commit_numbers, now)
         self._sessions = Sessions(self.outbox, self.epochs, self._commit_numbers)
-        self.states = {oms_id: self._restored(oms_id, loaded) for oms_id in directory.omses}
-
-    def _restored(self, oms_id: int, loaded: Loaded) -> OmsState:
-        oms = self.directory.omses[oms_id]
-        day_start = loaded.day_starts.get(oms_id, day_start_before(self._at, oms))
-        state = OmsState(oms, self.directory, day_start=day_start, closed_max=self._limits.closed_max)
-        state.recall(
-            (order for order in loaded.orders if order.oms_id == oms_id),
-            ((used.cl_ord_id, used.use) for used in loaded.used_ids if used.oms_id == oms_id),
+        self.states = {
+            oms_id: restored(oms_id, directory, loaded, limits.closed_max, now) for oms_id in directory.omses
+        }
+        for state in self.states.values():
+            self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
+        self.alarm = Alarm(
+            directory,
+            self.states,
+            self._changes.take_id,
+            self._record,
+            lambda state, event: self._applied(state, event, *evolve(state, event)),
+            self._carry_out,
         )
-        if not loaded.complete:
-            state.book.complete_since = self._at
-        for row in loaded.mass_cancels:
-            if row.oms_id == oms_id:
-                state.restore(
-                    row.mass_cancel_id,
-                    row.request,
-                    row.left,
-                    row.canceled,
-                    row.not_affected,
-                    accepted=row.accepted,
-                )
-        self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
-        return state
 
     def _commit_numbers(self, sessions: Sequence[SessionNumbers], at: datetime) -> None:
         batch = self._changes.take(at)
@@ -159,6 +161,7 @@ class Desk:
         """
         self._at = now
         self._delivery.moved = self._last_in()
+        self.alarm.start(now)
         for answer in self._sandbox.cancel(pending_cancels(self._embedded)):
             self._venue_said(answer, "restart")
         for state in self.states.values():
@@ -170,7 +173,7 @@ class Desk:
     def turn(
         self,
         door: SessionDoor,
-        arrivals: Iterable[Arrival],
+        arrivals: Iterable[Arrival | Presence],
         commands: Iterable[Command],
         now: datetime,
         asked: Iterable[tuple[Ask, Tell]] = (),
@@ -182,7 +185,10 @@ class Desk:
         self._at = now
         self._pass_time()
         for arrival in arrivals:
-            self._take(arrival)
+            if isinstance(arrival, Presence):
+                self.alarm.presence(arrival, now)
+            else:
+                self._take(arrival)
         for ask, answer in asked:
             self._ask(ask, answer)
         answers = [(command, self._command(command.said)) for command in commands]
@@ -220,7 +226,7 @@ class Desk:
     def is_due(self, now: datetime) -> bool:
         """Whether an end of day, or a scheduled reset, has come (`now` is aware UTC)."""
         days_end = any(now >= state.next_day_end() for state in self.states.values())
-        return days_end or bool(self.epochs.due(now)) or self.venues.is_due(now)
+        return days_end or self.alarm.is_due(now) or bool(self.epochs.due(now)) or self.venues.is_due(now)
 
     def keep_numbers(self, door: SessionDoor) -> None:
         """Commit the numbers of sessions that sent many messages of their own: heartbeats, answers to tests.
@@ -267,7 +273,8 @@ class Desk:
         """Decide what an API client asks. The `answer` waits for the commit."""
         started = perf_counter_ns()
         request = ask.request
-        if request.user_id not in self.directory.users:  # it was asked before the configuration changed
+        is_known = request.user_id in self.directory.users or ask.door == CONSOLE
+        if not is_known:  # it was asked before the configuration changed
             refusal = not_authorized(f"user {request.user_id} is configured no more")
             self.answers.put(answer, Answered(ask.number, refusal))
             return
@@ -284,7 +291,7 @@ class Desk:
         """The state of the OMS that `request` names; where it cannot be had, that of the OMS `default`."""
         if request.oms.oms_id is not None or request.oms.name is not None:
             oms_id = self.directory.oms(request.oms, default)
-            granted = self.directory.users[request.user_id].oms_ids
+            granted = self.states[default].users[request.user_id].oms_ids
             if not isinstance(oms_id, Refusal) and oms_id in self.states and oms_id in granted:
                 return self.states[oms_id]
         return self.states[default]
@@ -303,6 +310,13 @@ class Desk:
             log.exception("our mistake", request=repr(request))
             refusal = server_error("an internal error; nothing was changed")
             return refuse(request, refusal, self._at, "our-mistake")
+
+    def _carry_out(self, state: OmsState, timer: Timer) -> tuple[Decision, Sequence[Event]] | None:
+        """Do what a timer asks that has run out; None when its venue is out of reach."""
+        decision = run_out(state, timer, self._at, self._changes.next_id)
+        if self.venues.away(state, decision, self._at) is not None:
+            return None
+        return decision, self._apply(state, timer.request, decision)
 
     def _above_rate(self, state: OmsState, request: NewOrder) -> Refusal | None:
         """Why an order is one too many for its session now; a repetition is none, and is not counted."""
@@ -380,7 +394,9 @@ class Desk:
                 told.append((report, position))
         changes.remember(state, event, before, told)
 
-    def _command(self, said: VenueRequest | SandboxCommand | SessionCommand) -> Refusal | None:
+    def _command(self, said: VenueRequest | SandboxCommand | SessionCommand | ReleaseLock) -> Refusal | None:
+        if isinstance(said, ReleaseLock):
+            return self.alarm.release(said, self._at)
         if isinstance(said, SessionCommand):
             known = said.session in self.directory.sessions
             return None if known else not_found(f"there is no session {said.session}", Subject.ORDER)
@@ -432,14 +448,17 @@ class Desk:
             return not_found(f"no mass cancel {said.mass_cancel_id} waits", Subject.ORDER)
         self.venues.was_read(said.mass_cancel_id)
         if said.refused is not None:
-            refusal = server_error(f"{said.refused}; nothing was sent to the venue", Failure.VENUE_AWAY)
-            self._venue_changed(
-                state, (MassCancelRefused(said.mass_cancel_id, refusal, self._at),), said, door
-            )
+            locked = "; new orders stay locked" if state.controls.lock(said.mass_cancel_id) else ""
+            why = f"{said.refused}; nothing was sent to the venue{locked}"
+            refusal = server_error(why, Failure.VENUE_AWAY)
+            refused = MassCancelRefused(said.mass_cancel_id, refusal, self._at)
+            self._venue_changed(state, (refused,), said, door)
             self.answers.mass_cancel_refused(said.mass_cancel_id, refusal)
             return None
         accepted, selector = found
         self._venue_changed(state, (accepted,), said, door)
+        if isinstance(accepted, ControlAnswered):
+            return None
         self.answers.taken_on(state, accepted, ())
         self.answers.mass_cancel_accepted(accepted)
         self.venues.cancel(state, accepted.order_ids, selector)
@@ -464,6 +483,7 @@ class Desk:
             state.book.forget(
                 self._at - self._limits.closed_for, self._limits.expire_per_turn, self._journal.settled
             )
+        self.alarm.run_out(self._at)
         for state, mass_cancel_id in self.venues.overdue(self._at):
             seconds = f"{state.oms.scope_timeout.total_seconds():g} s"
             why = f"the orders on the venue could not be read within {seconds}"

@@ -93,6 +93,7 @@ class Loop:
                 time.sleep(PARK_SECONDS)
             else:
                 os.sched_yield()  # to the processes whose work is waited for, if there is no core for each
+        self._desk.alarm.is_stopping = True
         self._acceptor.log_out_all()
         deadline = time.monotonic() + LOGOUT_SECONDS
         while (self._acceptor.is_logged_on or self._desk.has_work) and time.monotonic() < deadline:

@@ -1,10 +1,20 @@
 """Puts together how the gateway is: from the desk, the journal, the FIX door, and the edge's reports."""
 
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 
 from fixgw.core.state import OmsState
 from fixgw.engine.desk import Desk
-from fixgw.engine.status import ConnectionStatus, GatewayStatus, OmsStatus, SessionStatus, VenueStatus
+from fixgw.engine.status import (
+    ConnectionStatus,
+    GatewayStatus,
+    LockStatus,
+    OmsStatus,
+    SessionStatus,
+    TimerStatus,
+    VenueStatus,
+)
 from fixgw.engine.turn import EdgeReport, EdgeSession, SessionDoor
 from fixgw.journal.contract import Journal, SessionNumbers
 
@@ -46,6 +56,9 @@ class Overview:
             tuple(
                 self._venue(state, now) for state in self._desk.states.values() if not state.oms.is_embedded
             ),
+            tuple(chain.from_iterable(map(_locks, states))),
+            tuple(chain.from_iterable(map(_timers, states))),
+            tuple(guard.session for state in states for guard in state.controls.guards),
         )
 
     def _venue(self, state: OmsState, now: datetime) -> VenueStatus:
@@ -86,6 +99,18 @@ def undelivered(numbers: SessionNumbers) -> int:
 
 def _oms(state: OmsState) -> OmsStatus:
     return OmsStatus(state.oms.oms_id, state.oms.name, len(state.book), state.book.pending_cancels)
+
+
+def _locks(state: OmsState) -> Iterator[LockStatus]:
+    for lock in state.controls.locks:
+        yield LockStatus(state.oms.oms_id, lock.lock_id, lock.selector, lock.by, lock.at)
+
+
+def _timers(state: OmsState) -> Iterator[TimerStatus]:
+    for timer in state.controls.timers:
+        locks = timer.request.locks is True
+        kind, scope = timer.kind.value, timer.selector
+        yield TimerStatus(state.oms.oms_id, kind, timer.session, scope, timer.due_at, locks)
 
 
 def _connection(now: EdgeSession, before: ConnectionStatus | None, seconds: float) -> ConnectionStatus:

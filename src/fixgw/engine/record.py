@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from time import perf_counter_ns
 
+from fixgw.core.controls import Timer
+from fixgw.core.decision import Decision
 from fixgw.core.events import Event
-from fixgw.core.oms import Decision
 from fixgw.core.requests import ApiRequest, ClientRequest, RequestKind, VenueRequest
 from fixgw.engine.changes import Changes
 from fixgw.engine.turn import Arrival, Ask, Line, RequestLine
@@ -84,6 +85,33 @@ class Record:
                 )
             )
         self._request(ask.door, 0, kind, request, decision, at=at, started=started)
+
+    def timer(
+        self,
+        timer: Timer,
+        oms_id: int,
+        decision: Decision,
+        events: Sequence[Event],
+        at: datetime,
+        started: int,
+    ) -> None:
+        """What a timer asked that ran out."""
+        request, kind = timer.request, timer.request.kind.value
+        self._changes.entries.append(
+            Entry(
+                at,
+                "clock",
+                kind,
+                oms_id,
+                request.user_id,
+                decision.rule,
+                0,
+                events,
+                cl_ord_id=request.cl_ord_id,
+                request=request,
+            )
+        )
+        self._request(timer.session, 0, kind, request, decision, at=at, started=started)
 
     def other(
         self,

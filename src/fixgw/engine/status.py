@@ -4,6 +4,7 @@ from datetime import datetime, time
 
 from msgspec import Struct
 
+from fixgw.core.selector import CancelSelector
 from fixgw.journal.contract import JournalStatus
 
 
@@ -68,8 +69,32 @@ class VenueStatus(Struct, frozen=True):
     pending_cancels: int
 
 
+class LockStatus(Struct, frozen=True):
+    """A lock on new orders; `by` says in words who locked."""
+
+    oms_id: int
+    lock_id: int
+    scope: CancelSelector
+    by: str
+    since: datetime
+
+
+class TimerStatus(Struct, frozen=True):
+    """A timer that ends in a mass cancel: `kind` is "dead man" or "disconnect"; `due_at` is aware UTC."""
+
+    oms_id: int
+    kind: str
+    session: str
+    scope: CancelSelector
+    due_at: datetime
+    locks: bool
+
+
 class GatewayStatus(Struct, frozen=True):
-    """The gateway. `since` is the engine's start; the edge's last report is `edge_report_age` seconds old."""
+    """The gateway. `since` is the engine's start; the edge's last report is `edge_report_age` seconds old.
+
+    `guarded` are the sessions whose orders are canceled when their client, which is there, is gone.
+    """
 
     version: str
     since: datetime
@@ -78,3 +103,6 @@ class GatewayStatus(Struct, frozen=True):
     edge_report_age: float | None
     sessions: tuple[SessionStatus, ...]
     venues: tuple[VenueStatus, ...] = ()
+    locks: tuple[LockStatus, ...] = ()
+    timers: tuple[TimerStatus, ...] = ()
+    guarded: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from fixgw.core.reports import Outgoing
 from fixgw.core.requests import ApiRequest, ClientRequest, VenueRequest
 from fixgw.engine.sandbox import SandboxCommand
 
+CONSOLE = "console"  # the door of whoever runs the gateway: commands on its own machine
 DISABLED = "session disabled by the operator"  # what the client is told, at its Logout and at a Logon
 
 
@@ -24,6 +26,32 @@ class Arrival(Struct, frozen=True, gc=False):
     msg_seq_num: int
     msg_type: str
     request: ClientRequest
+
+
+class Way(StrEnum):
+    """How a client came or went."""
+
+    LOGGED_ON = "logged on"
+    LOGGED_OUT = "logged out"  # with a Logout of its own
+    DISCONNECTED = "disconnected"
+
+
+class Presence(Struct, frozen=True, gc=False):
+    """The client of a session came or went; it stands among its requests in their order.
+
+    `asked` is CancelOrdersOnDisconnect(8013) of its Logon.
+    """
+
+    session: str
+    way: Way
+    asked: str | None = None
+
+
+class ReleaseLock(Struct, frozen=True, tag=True, array_like=True):
+    """Take the lock on new orders with this id away. `by` is who says so."""
+
+    lock_id: int
+    by: str
 
 
 class ResetSession(Struct, frozen=True, tag=True, array_like=True):
@@ -134,12 +162,12 @@ class Happened(Struct, frozen=True, tag=True, array_like=True, gc=False):
 
 
 class Command(Struct):
-    """A venue's word, or an order to the sandbox or about a session, from the link.
+    """A venue's word, or an order to the sandbox, about a session, or about a lock, from the link.
 
     `answer` is told what became of it.
     """
 
-    said: VenueRequest | SandboxCommand | SessionCommand
+    said: VenueRequest | SandboxCommand | SessionCommand | ReleaseLock
     answer: Callable[[Refusal | None], None]
 
 

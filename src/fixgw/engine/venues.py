@@ -7,9 +7,11 @@ waits for its venue is among those believed open, and the venues' process finds 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
+from fixgw.core.decision import Decision
 from fixgw.core.errors import Failure, Refusal, server_error
 from fixgw.core.events import CancelRequested, MassCancelRequested, OrderEntered
-from fixgw.core.oms import Decision
 from fixgw.core.order import Order
 from fixgw.core.requests import OrderAnswer
 from fixgw.core.selector import CancelSelector
@@ -102,11 +104,13 @@ class Venues:
         """Have the venue cancel these orders."""
         if order_ids:
             orders = tuple(state.book[order_id] for order_id in order_ids)
+            if selector is not None and selector.session is not None:
+                selector = None  # a venue knows nothing of our sessions: each order is named
             self._ask(state, CancelOrders(state.oms.oms_id, orders, selector))
 
     def read(self, state: OmsState, mass_cancel_id: int, selector: CancelSelector, now: datetime) -> None:
         """Have the venue say which orders it has within `selector`, in time."""
-        ask = ReadScope(mass_cancel_id, selector)
+        ask = ReadScope(mass_cancel_id, replace(selector, session=None))
         self._reading[mass_cancel_id] = state, ask, now + state.oms.scope_timeout
         self._ask(state, ask)
 

@@ -13,7 +13,7 @@ import structlog
 from fixgw.core.directory import Directory
 from fixgw.core.reports import Again, Outgoing
 from fixgw.core.requests import Malformed
-from fixgw.engine.turn import Arrival
+from fixgw.engine.turn import Arrival, Presence
 from fixgw.exits import EXIT_JOURNAL
 from fixgw.fix.application import Application, Engine, die, fields_of
 from fixgw.fix.dictionary import SOH, Dictionary
@@ -110,8 +110,8 @@ class Acceptor:
         except (quickfix.RuntimeError, quickfix.ConfigError) as error:
             raise OSError(f"QuickFIX cannot open the port: {error}") from error
 
-    def poll(self) -> list[Arrival]:
-        """Let QuickFIX work once; the requests (any number) that came in, in order."""
+    def poll(self) -> list[Arrival | Presence]:
+        """Let QuickFIX work once; what came in, in order: requests (any number), and who came or went."""
         if self._acceptor is None or not self._acceptor.poll():
             die("QuickFIX has stopped by itself")
         for name in self._application.logged_on:  # one may begin a new epoch, before anything is decided
@@ -122,7 +122,7 @@ class Acceptor:
             if not received:
                 return []
         self._application.received = []
-        arrivals = [self._arrival(name, epoch, raw) for name, epoch, raw in received]
+        arrivals = [one if isinstance(one, Presence) else self._arrival(*one) for one in received]
         return [arrival for arrival in arrivals if arrival is not None]
 
     def _guard_some(self) -> None:

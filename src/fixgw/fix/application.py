@@ -15,7 +15,7 @@ from typing import NoReturn, Protocol, TypeVar, cast
 import quickfix
 import structlog
 
-from fixgw.engine.turn import DISABLED
+from fixgw.engine.turn import DISABLED, Presence, Way
 from fixgw.exits import EXIT_INVARIANT, EXIT_JOURNAL
 from fixgw.fix.dictionary import SOH
 from fixgw.fix.settings import HEARTBEAT_RULE, HEARTBEAT_SECONDS, REFUSED, WATCH_SESSION
@@ -62,6 +62,10 @@ class Engine(Protocol):
 
     def is_disabled(self, session: str) -> bool:
         """Whether the operator has disabled it, so that its client may not log on."""
+        ...
+
+    def why_not(self, session: str, asked: str) -> str | None:
+        """Why CancelOrdersOnDisconnect(8013)=`asked` cannot be had on it; None when it can."""
         ...
 
     def is_anew(self, session: str) -> bool:
@@ -113,7 +117,9 @@ class Application(quickfix.Application):
         self._is_new = is_new
         self._watch_logged_on = False
         self.logged_on: set[str] = set()
-        self.received: list[tuple[str, int, str]] = []
+        self.received: list[tuple[str, int, str] | Presence] = []
+        self._asked: dict[str, str | None] = {}
+        self._said_goodbye: set[str] = set()
         self.touched: dict[str, bool] = {}
         self.wiped: set[str] = set()
         self.sending: dict[str, int] = {}
@@ -128,6 +134,7 @@ class Application(quickfix.Application):
         name = _name(sessionID)
         if name != WATCH_SESSION:
             log.info("logged on", session=name)
+            self.received.append(Presence(name, Way.LOGGED_ON, self._asked.pop(name, None)))
 
     @fenced
     def onLogout(self, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
@@ -140,6 +147,8 @@ class Application(quickfix.Application):
         if name in self.logged_on:
             self.logged_on.remove(name)
             self.touched[name] = True
+            way = Way.LOGGED_OUT if name in self._said_goodbye else Way.DISCONNECTED
+            self.received.append(Presence(name, way))
             log.info("logged off", session=name)
 
     @fenced
@@ -172,7 +181,9 @@ class Application(quickfix.Application):
         if msg_type == "A":
             self._logon(name, message.toString())
         elif name in self.logged_on:
-            if msg_type == "2":
+            if msg_type == "5":
+                self._said_goodbye.add(name)
+            elif msg_type == "2":
                 self._engine.resent(name, int(message.getField(7)), int(message.getField(16)))
         else:
             # a SequenceReset with a low NewSeqNo would even crash QuickFIX: it would answer on no connection
@@ -186,6 +197,8 @@ class Application(quickfix.Application):
         heartbeat = fields.get("108", "")
         if not (heartbeat.isascii() and heartbeat.isdecimal() and int(heartbeat) in HEARTBEAT_SECONDS):
             self._refuse(name, HEARTBEAT_RULE, HEARTBEAT_RULE)
+        if (asked := fields.get("8013")) is not None and (why_not := self._engine.why_not(name, asked)):
+            self._refuse(name, why_not, why_not)
         if fields.get("141") == "Y":
             self._epochs[name] = self._begin(name)
         elif self._engine.is_anew(name):
@@ -195,6 +208,8 @@ class Application(quickfix.Application):
         elif not self._is_sound(name):
             self._refuse(name, "its numbers were moved by somebody else and are put right now", "try again")
         self.logged_on.add(name)
+        self._said_goodbye.discard(name)
+        self._asked[name] = fields.get("8013")
 
     def _check_secret(self, name: str, fields: dict[str, str]) -> None:
         if not compare_digest(fields.get("554", "").encode("utf-8", "surrogateescape"), self._secret):

@@ -49,6 +49,10 @@ _NAMING_TAGS = _tags(1, 453, 448, 447, 452, 55, 48, 22, 207, 460, 461, 167, 54)
 _FREE_TAGS = _SESSION_TAGS | _tags(60, 58, 354, 355, 526)  # they change nothing that we do
 _NEW_ORDER_TAGS = _FREE_TAGS | _NAMING_TAGS | _tags(11, 38, 40, 44, 99, 59, 21)
 _SCOPE_TAGS = _FREE_TAGS | _NAMING_TAGS | _tags(11, 584, 530, 585, 311, 336)
+_MASS_CANCEL_TAGS = _SCOPE_TAGS | _tags(20010, 20011, 20012)
+_MILLISECONDS = re.compile(r"[0-9]{1,9}")
+DEAD_MAN_MS = range(100, 86_400_001)
+DEAD_MAN_RULE = "0 or a number of milliseconds from 100 to 86400000 (a day)"
 
 
 class _FieldError(Exception):
@@ -209,6 +213,7 @@ class Inbound:
         cl_ord_id = self._id(fields, "11")
         owner_id, oms_id = self._parties(fields, raw)
         account_id = self._account(fields)
+        dead_man_ms, locks, is_dry_run = self._controls(fields, session)
         return MassCancel(
             user_id=session.user_id,
             session=session.name,
@@ -221,8 +226,28 @@ class Inbound:
             account_id=account_id,
             owner_id=owner_id,
             side=fields.get("54"),
-            unsupported=self._beyond(fields, _SCOPE_TAGS),
+            unsupported=self._beyond(fields, _MASS_CANCEL_TAGS if session.extended else _SCOPE_TAGS),
+            dead_man_ms=dead_man_ms,
+            locks=locks,
+            is_dry_run=is_dry_run,
         )
+
+    def _controls(self, fields: Fields, session: Session) -> tuple[int | None, bool | None, bool]:
+        """DeadManTimer(20010), LockOrders(20011) and DryRun(20012) of the extended dialect."""
+        if not session.extended:
+            return None, None, False
+        timer, locks, is_dry_run = fields.get("20010"), fields.get("20011"), fields.get("20012") == "Y"
+        if is_dry_run and (timer is not None or locks is not None):
+            other = "20010" if timer is not None else "20011"
+            raise _FieldError(invalid(f"DryRun(20012)=Y and {self._label(int(other))} exclude each other"))
+        if locks == "N" and timer is not None:
+            raise _FieldError(invalid("LockOrders(20011)=N and DeadManTimer(20010) exclude each other"))
+        if timer is None:
+            return None, None if locks is None else locks == "Y", is_dry_run
+        is_number = _MILLISECONDS.fullmatch(timer) is not None
+        if not is_number or (int(timer) and int(timer) not in DEAD_MAN_MS):
+            raise _FieldError(invalid(f"DeadManTimer(20010)={_shown(timer)} is not {DEAD_MAN_RULE}"))
+        return int(timer), True if locks == "Y" else None, False
 
     def _order_status(self, fields: Fields, session: Session, raw: str) -> OrderStatus:
         cl_ord_id = self._id(fields, "11")

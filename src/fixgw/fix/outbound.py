@@ -4,6 +4,7 @@ A body is written as tag=value fields with SOH after each; QuickFIX adds header 
 volume 4 and the error table of docs/error-codes.md.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -274,6 +275,8 @@ class Outbound:
             fields.append(f"532={reason}\x0158={text(report.refusal.text)}")
         else:
             fields.append(f"533={report.total_affected}")
+            if report.text:
+                fields.append(f"58={text(report.text)}")
         if scope is not None:
             fields.extend(self._scope(scope))
         if side is not None:
@@ -286,6 +289,7 @@ class Outbound:
             account_id, owner_id = None, None
             if isinstance(request, MassCancel):
                 account_id, owner_id = request.account_id, request.owner_id
+                fields.extend(_controls(request))
             groups |= self._add_extended(fields, account_id, owner_id, report.refusal)
         return SOH.join(fields) + SOH, groups
 
@@ -316,6 +320,16 @@ class Outbound:
             return False
         fields.append(f"453=1\x01448={owner_id}\x01447=D\x01452=11")
         return True
+
+
+def _controls(request: MassCancel) -> Iterator[str]:
+    """What a mass cancel request asked for besides: DeadManTimer, LockOrders, DryRun."""
+    if request.dead_man_ms is not None:
+        yield f"20010={request.dead_man_ms}"
+    if request.locks is not None:
+        yield f"20011={'Y' if request.locks else 'N'}"
+    if request.is_dry_run:
+        yield "20012=Y"
 
 
 def _add_group(

@@ -11,10 +11,12 @@ from typing import Protocol
 from msgspec import Struct
 
 from fixgw.core.book import Use
+from fixgw.core.controls import Controls
 from fixgw.core.events import Event
 from fixgw.core.order import Order
 from fixgw.core.reports import Report
 from fixgw.core.requests import ApiRequest, ClientRequest, MassCancel, VenueRequest
+from fixgw.core.selector import CancelSelector
 
 
 class JournalError(Exception):
@@ -61,6 +63,7 @@ class MassCancelRow(Struct, frozen=True):
     left: int
     canceled: int
     not_affected: tuple[tuple[int, str | None], ...]
+    selector: CancelSelector
     accepted: bool = True
 
     @property
@@ -147,7 +150,8 @@ class Batch(Struct):
 
     The sequences have any length. `orders` are stored as they stand; `canceled` are ids of orders that were
     stored by an earlier batch and to which nothing happened since but that they were canceled, at the time
-    `at`. `day_starts` are pairs (OMS id, last end of day passed).
+    `at`. `day_starts` are pairs (OMS id, last end of day passed), `controls` pairs (OMS id, all that
+    is in force).
     """
 
     entries: Sequence[Entry] = ()
@@ -160,6 +164,7 @@ class Batch(Struct):
     assigned: Sequence[Assigned] = ()
     sessions: Sequence[SessionNumbers] = ()
     day_starts: Sequence[tuple[int, datetime]] = ()
+    controls: Sequence[tuple[int, Controls]] = ()
     counters: Counters | None = None
     sandbox: SandboxState | None = None
     clean_stop: bool = False
@@ -170,7 +175,7 @@ class Loaded(Struct):
 
     `outbox` maps a session to its reports that have no MsgSeqNum yet, in order. `complete` says
     whether every id used since the day began is there; if not, the journal has to be asked. `last_at` is the
-    time (aware UTC) of the last turn.
+    time (aware UTC) of the last turn. `controls` maps OMS ids to what is in force there.
     """
 
     orders: list[Order]
@@ -184,6 +189,7 @@ class Loaded(Struct):
     clean_stop: bool
     complete: bool
     last_at: datetime | None = None
+    controls: dict[int, Controls] = {}
 
 
 class JournalStatus(Struct, frozen=True):

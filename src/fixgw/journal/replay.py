@@ -4,12 +4,16 @@ What a turn stores is compared with what its events make of the turns before it.
 begins in the middle: of an order or a session that is older, the first thing said is taken as it is.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 
+import msgspec
 from msgspec import Struct
 
+from fixgw.core.controls import Controls
 from fixgw.core.events import (
     CancelRefused,
+    ControlAnswered,
     Event,
     MassCancelAccepted,
     MassCancelRefused,
@@ -22,7 +26,7 @@ from fixgw.core.events import (
 )
 from fixgw.core.order import IllegalTransitionError, Order, OrdStatus
 from fixgw.core.reports import MassCancelReport
-from fixgw.core.state import ORDER_EVENTS, OrderEvent, change
+from fixgw.core.state import CONTROL_EVENTS, ORDER_EVENTS, OrderEvent, change, control
 from fixgw.journal.contract import MassCancelRow
 from fixgw.journal.numbering import Numbers
 from fixgw.journal.reading import Turn
@@ -46,6 +50,7 @@ class Replay:
         self.counted = Counted()
         self.orders = Orders(complete=complete)
         self._mass_cancels = MassCancels(complete=complete)
+        self._controls = ControlsOf(complete=complete)
         self._numbers = Numbers(complete=complete)
         self._seq = 0 if complete else None
 
@@ -53,7 +58,7 @@ class Replay:
         """Replay `turn`; what is wrong with it, in a line each."""
         for problem in self._missing(turn.seq):
             yield problem
-        for part in (self.orders, self._mass_cancels, self._numbers):
+        for part in (self.orders, self._mass_cancels, self._controls, self._numbers):
             for problem in part.take(turn):
                 yield f"turn {turn.seq}: {problem}"
         counted = self.counted
@@ -87,6 +92,7 @@ class Replay:
         """From here on it is as after a compaction: not every problem that follows is a new one."""
         self.orders = Orders(complete=False)
         self._mass_cancels = MassCancels(complete=False)
+        self._controls = ControlsOf(complete=False)
         self._numbers = Numbers(complete=False)
 
 
@@ -177,6 +183,41 @@ class Orders:
             self._ended.add(order_id)
 
 
+class ControlsOf:
+    """The locks, timers and guards that the events make, beside those that are stored."""
+
+    def __init__(self, *, complete: bool) -> None:
+        self._found: dict[int, Controls] = defaultdict(Controls)
+        self._is_known: dict[int, bool] = defaultdict(lambda: complete)
+
+    def take(self, turn: Turn) -> Iterator[str]:
+        """What is wrong with the controls of `turn`."""
+        moved: set[int] = set()
+        for entry in turn.entries:
+            for event in entry.events:
+                if isinstance(event, CONTROL_EVENTS):
+                    before = self._found[entry.oms_id]
+                    self._found[entry.oms_id] = after = control(before, event)
+                    if before is not after:
+                        moved.add(entry.oms_id)
+        for key, value in turn.numbers.meta:
+            kind, _, oms = key.partition(" ")
+            if kind != "controls":
+                continue
+            stored, oms_id = _controls(value), int(oms)
+            found = self._found[oms_id]
+            if self._is_known[oms_id] and stored != found:
+                yield f"the controls of OMS {oms_id} are stored as {stored}, by the events {found}"
+            self._found[oms_id], self._is_known[oms_id] = stored, True
+            moved.discard(oms_id)
+        for oms_id in moved:
+            if self._is_known[oms_id]:
+                yield f"the controls of OMS {oms_id} were changed by an event, and are not stored"
+
+
+_controls = msgspec.json.Decoder(Controls).decode
+
+
 class _Progress(Struct):
     total: int
     left: set[int]
@@ -218,6 +259,9 @@ class MassCancels:
             return event.mass_cancel_id
         if isinstance(event, MassCancelRefused):
             return event.mass_cancel_id
+        if isinstance(event, ControlAnswered) and event.control_id in self._live:  # a dry run on a venue
+            self._live[event.control_id].total = len(event.order_ids)
+            return event.control_id
         if isinstance(event, MassCancelAccepted):
             number, ids = event.mass_cancel_id, event.order_ids
             total = len(ids) + len(event.already_pending)

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fixgw.core.book import Use
+from fixgw.core.controls import Controls
 from fixgw.core.events import MassCancelAccepted, RequestRefused
 from fixgw.core.order import ZERO, Order
 from fixgw.core.reports import Report
@@ -71,6 +72,7 @@ _reports = msgspec.json.Decoder(dict[str, list[Report]]).decode
 _entries = msgspec.json.Decoder(list[Entry]).decode
 _numbers = msgspec.json.Decoder(SessionNumbers).decode
 _sandbox = msgspec.json.Decoder(SandboxState).decode
+_controls = msgspec.json.Decoder(Controls).decode
 _mass_cancel = msgspec.json.Decoder(MassCancelRow).decode
 
 
@@ -236,6 +238,11 @@ class SqliteJournal:
             clean_stop=numbers is None or numbers.clean_stop,
             complete=all_orders and all_used,
             last_at=self._last_at,
+            controls={
+                int(key.split()[1]): _controls(value)
+                for key, value in meta.items()
+                if key.startswith("controls ")
+            },
         )
 
     def _outbox(self, session: str, start: int, end: int) -> list[Report]:
@@ -330,6 +337,7 @@ def _turn_row(batch: Batch) -> tuple[int | str | None, ...]:
         [(row.mass_cancel_id, row.is_done, row) for row in batch.mass_cancels],
         [(f"day_start {oms_id}", start.isoformat()) for oms_id, start in batch.day_starts],
     )
+    numbers.meta += [(f"controls {oms_id}", _json(controls)) for oms_id, controls in batch.controls]
     numbers.order_ids = _order_ids(batch)
     if batch.sandbox is not None:
         numbers.meta.append(("sandbox", _json(batch.sandbox)))
@@ -350,7 +358,7 @@ def _order_ids(batch: Batch) -> list[int]:
     found += batch.canceled
     for entry in batch.entries:
         if entry.errorcode or entry.kind == "q":
-            for event in entry.events[:2]:  # a mass cancel has its orders' ends after them
+            for event in entry.events[:4]:  # a mass cancel has its orders' ends after them
                 if isinstance(event, RequestRefused) and event.order_id is not None:
                     found.append(event.order_id)
                 elif isinstance(event, MassCancelAccepted):

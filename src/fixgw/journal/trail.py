@@ -15,11 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from fixgw.core.events import (
-    DayEnded,
     Event,
     MassCancelAccepted,
-    MassCancelRefused,
-    MassCancelRequested,
     OrderEntered,
 )
 from fixgw.core.order import Order
@@ -220,10 +217,8 @@ def _ids_of_event(event: Event | None) -> Container[int | None]:
             return (order.order_id,)
         case MassCancelAccepted():
             return event.order_ids + event.already_pending
-        case None | MassCancelRequested() | MassCancelRefused() | DayEnded():
-            return ()
         case _:
-            return (event.order_id,)
+            return (getattr(event, "order_id", None),)
 
 
 def _ids_of_report(report: Report) -> Container[int | str | None]:
