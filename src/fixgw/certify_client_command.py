@@ -53,6 +53,10 @@ def certify_client(
     try:
         if not script or not listen:
             raise ScriptError("say --listen PORT and --script NAME; --list says which scripts there are")
+        unknown = set(without or []) - client.FEATURES
+        if unknown:
+            known = ", ".join(sorted(client.FEATURES))
+            raise ScriptError(f"--without takes {known}, not {', '.join(sorted(unknown))}")
         host, port = _place(listen)
         chosen = client.find(script)
         with closing(client.Door(host, port, seconds)) as door:

@@ -137,7 +137,8 @@ def test_what_a_client_lacks_is_not_applicable(tmp_path: Path) -> None:
 
 def test_nobody_comes() -> None:
     """Exit code 2, as for a script that is not there."""
-    for words in (("--script", "401", "--seconds", "0.2"), ("--script", "no-such"), ()):
+    wrong = (("--script", "no-such"), (), ("--script", "401", "--without", "mass-canel"))
+    for words in (("--script", "401", "--seconds", "0.2"), *wrong):
         command = [sys.executable, "-m", "fixgw", "certify-client", "--listen", str(free_port()), *words]
         assert subprocess.run(command, capture_output=True, check=False).returncode == 2
 

@@ -49,6 +49,7 @@ class Talk:
     def logon(self, *, reset: bool) -> None:
         """Log on with the numbers that were kept, or with `reset` with both at 1. Raises TalkError."""
         before = self._session.sent, self._session.expected
+        self._keep()
         problem = self._logged_on([(141, "Y")] if reset else [])
         if problem:
             self._tell()
@@ -64,10 +65,9 @@ class Talk:
         try:
             self._session.logon(pairs)
             deadline = time.monotonic() + self._seconds
-            while (
-                answer := self._session.receive(deadline - time.monotonic(), wanted="A")
-            ).type not in "A53":
-                self._tell()
+            answer = self._session.receive(deadline - time.monotonic(), wanted="A")
+            while answer.type not in ("A", "5", "3"):
+                answer = self._session.receive(deadline - time.monotonic(), wanted="A")
         except Silent:
             return f"no answer to the Logon within {self._seconds:g} s"
         except WireError as error:
