@@ -82,6 +82,8 @@ def test_a_password_may_stand_elsewhere(tmp_path: Path) -> None:
         ("[values]", "[values", "venue.toml: "),
         ("[values]", '[restore]\nhold = "release"\n[values]', "restore.hold: there is no control hold"),
         ("[values]", '[clean_up]\nhow = "mass"\nrole = "BOSS"\n[values]', "there is no role 'BOSS'"),
+        ('"55=BTC-USD"', '"BTC-USD"', "instruments.A.fields: Value error, write fields as tag=value"),
+        ('"VENUE"', '"VENUE"\nheartbeat = 0', "connection.heartbeat"),
         ('"T1"', '"T1"\ndialect = "odd"', "roles.TRADER.dialect"),
     ],
 )

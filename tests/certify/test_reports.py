@@ -25,7 +25,7 @@ EMPTY = ("area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr
 def results() -> list[Result]:
     """One that passed, with a password in it; one that failed; one that does not apply."""
     secret = "TRADER > 35=A|98=0|108=30|553=t1|554={password TRADER}"
-    end = ("CLIENT < 35=D", "CLIENT > 35=8|39=8|11={order}|58=<b>no\x1b[31m & no</b>")
+    end = ("CLIENT < 35=D", "CLIENT > 35=8|39=8|11={order}|58=<b>no\x1b[31m & no</b>\udcff")
     scripts = [
         script("connect TRADER", secret, number=901),
         script(*LOGON, *ORDER, *end, "TRADER < 35=8|39=0", number=902),
@@ -131,6 +131,7 @@ def test_no_report_trusts_what_a_venue_says(results: list[Result]) -> None:
     """Its text is neither markup nor a command to the terminal."""
     for text in (printed(results), junit(results, "v", 1), html(results, "v", AT, 1)):
         assert "\x1b" not in text
+        text.encode()  # bytes that are no UTF-8 do not get this far
     assert "<b>no\\" not in html(results, "v", AT, 1)
 
 

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+)
 
 from fixgw.certify.grammar import KEYED, Script
 from fixgw.fix.decode import split
@@ -22,6 +30,15 @@ ANSWERED_BY = {"instrument": "fields", "party": "user"}
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 
 
+def _are_fields(text: str) -> str:
+    if not all(tag for tag, _ in split(text)):
+        raise ValueError("write fields as tag=value, with | between them")
+    return text
+
+
+Fields = Annotated[str, AfterValidator(_are_fields)]
+
+
 class ProfileError(Exception):
     """The profile cannot be used; the text names the file and each wrong key."""
 
@@ -34,7 +51,7 @@ class Connection(_Table):
     """How a session is opened. `heartbeat` is in seconds."""
 
     target_comp_id: str
-    heartbeat: int = 30
+    heartbeat: int = Field(default=30, ge=1)
     reset: bool = True
     tls: bool = False
     certificate_authority: str = ""
@@ -56,7 +73,7 @@ class Role(_Table):
 class Instrument(_Table):
     """An instrument: the fields that name it, and the values that a mass cancel can name it by."""
 
-    fields: str
+    fields: Fields
     symbol: str = ""
     underlying: str = ""
     product: str = ""
@@ -76,14 +93,14 @@ class CleanUp(_Table):
 
     how: Literal["each", "mass"] = "each"
     role: str = ""
-    request: str = "35=q|530=7"
+    request: Fields = "35=q|530=7"
 
 
 class Profile(_Table):
     """What is certified. `patience_seconds` is how long an answer may take."""
 
     name: str
-    patience_seconds: float = 5.0
+    patience_seconds: float = Field(default=5.0, gt=0)
     connection: Connection
     features: frozenset[str] = frozenset()
     roles: dict[Word, Role]
