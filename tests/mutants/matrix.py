@@ -16,13 +16,15 @@ from fixgw.certify.grammar import Script
 from fixgw.certify.parser import parse
 from fixgw.certify.player import Player
 from fixgw.certify.results import Outcome, Result
+from fixgw.control_commands import cancel_all
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
-from fixgw.link import Said
-from tests.gateway import ROOT, Gateway, edit_session, own_address, until, write_config
-from tests.mutants import switch
+from fixgw.engine.turn import ReleaseLock, Status
+from fixgw.link import Said, call
+from tests.gateway import Gateway, own_address, until
+from tests.mutants import extended, switch
 
-PROFILE = ROOT / "config" / "certify-fixgw.toml"
+OMS = 1
 PATIENCE_SECONDS = 10.0
 IMPATIENCE_SECONDS = 1.0  # for a gateway with a fault: what is missing there never comes
 
@@ -51,12 +53,6 @@ class Verdict(NamedTuple):
         return not self.problem and bool(self.noticed)
 
 
-def with_extended(own: profile.Profile) -> profile.Profile:
-    """The profile, with STRANGER's session playing EXTENDED as well."""
-    role = own.roles["STRANGER"].model_copy(update={"dialect": "extended"})
-    return own.model_copy(update={"roles": {**own.roles, "STRANGER": role, "EXTENDED": role}})
-
-
 class WrongGateway:
     """A gateway that is wrong in one way at a time, or right; a context manager."""
 
@@ -64,10 +60,10 @@ class WrongGateway:
         self._switch = directory / "fault"
         self._switch.write_text("")
         module = (sys.executable, "-m", "tests.mutants.wrong_gateway")
-        config = write_config(directory / "config", edit_session("TRADER39", 'dialect = "extended"'))
+        config, own = extended.write(directory)
         env = {switch.SWITCH: str(self._switch)}
         self._gateway = Gateway(directory / "data", config, env=env, command=module)
-        self._profile = with_extended(profile.load(PROFILE))
+        self._profile = profile.load(own)
 
     def __enter__(self) -> "WrongGateway":
         self._gateway.start()
@@ -91,6 +87,9 @@ class WrongGateway:
 
     def _say(self, name: str, arguments: Mapping[str, str]) -> None:
         """What the commands of the profile say, without a process for each of them."""
+        if name == "kill":
+            cancel_all(self._gateway.data, OMS, "of the tests", user_id=int(arguments["user"]), locks=False)
+            return
         reply = self._gateway.say(said(name, arguments))
         if reply.errorcode:
             raise ControlError(reply.detail)
@@ -111,6 +110,8 @@ class WrongGateway:
         for session in self._impatient._cast._sessions.values():
             session.close()
         self._say("release", {})
+        for lock in call(self._gateway.data, Status()).status.locks:
+            self._gateway.say(ReleaseLock(lock.lock_id, "the tests"))
         until(lambda: self._patient.play(CLEAN).outcome is Outcome.PASSED)
 
     def verdict(self, script: Script, fault: str) -> Verdict:

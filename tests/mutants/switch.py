@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 SWITCH = "FIXGW_FAULT"
 """The environment variable that holds the path of the file with the active fault's name."""
 
-MODULES = ("orders", "repeated", "selection", "reports", "status", "sessions", "refusals")
+MODULES = ("orders", "repeated", "selection", "reports", "status", "sessions", "refusals", "controls")
 """The modules of this package that hold faults."""
 
 Original = Callable[..., Any]
