@@ -3,7 +3,7 @@
 PYTHON_IN_VENV := .venv/bin/python
 PIP_TOOLS := 7.6.2
 
-.PHONY: help setup demo demo-bridge cases test coverage lint types clients bench torture soak attacks fuzz dictionary lock clean bench-api fuzz-api
+.PHONY: help setup demo demo-bridge cases test coverage lint types certify clients bench torture soak attacks fuzz dictionary lock clean bench-api fuzz-api
 
 help:
 	@echo "make setup       create .venv with everything in it (compiles QuickFIX once, a few minutes)"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint        check style and format"
 	@echo "make types       check types"
 	@echo "make cases       play the numbered venue cases on every adapter, with faults between two gateways"
+	@echo "make certify     play the certification kit's catalogue against a gateway, and against a wrong one for each scenario"
 	@echo "make clients     have clients that others wrote use the API (fetches them once)"
 	@echo "make bench       measure speed against a bare QuickFIX acceptor"
 	@echo "make bench-api   measure the API's speed against a bare FastAPI app, and FIX beside it"
@@ -51,6 +52,10 @@ types: setup
 cases: setup
 	$(PYTHON_IN_VENV) -m pytest -m bridge tests/venues
 	$(PYTHON_IN_VENV) -m pytest tests/venue_cases
+
+certify: setup
+	@$(PYTHON_IN_VENV) scripts/certify.py
+	@$(PYTHON_IN_VENV) scripts/faults.py
 
 clients: setup
 	@scripts/clients.sh

@@ -147,23 +147,27 @@ def test_doors_do_not_import_one_another(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "package"),
+    ("library", "packages"),
     [
-        ("quickfix", "fixgw.fix"),
-        ("asyncio", "fixgw.edge"),
-        ("ssl", "fixgw.edge"),
-        ("httpx", "fixgw.edge.venues"),
-        ("websockets", "fixgw.edge"),
-        *((library, "fixgw.edge.api") for library in API_LIBRARIES),
+        ("quickfix", ("fixgw.fix",)),
+        ("asyncio", ("fixgw.edge",)),
+        ("ssl", ("fixgw.edge", "fixgw.certify", "fixgw.send")),
+        ("simplefix", ("fixgw.certify",)),
+        ("httpx", ("fixgw.edge.venues",)),
+        ("websockets", ("fixgw.edge",)),
+        *((library, ("fixgw.edge.api",)) for library in API_LIBRARIES),
     ],
-    ids=["quickfix", "asyncio", "ssl", "httpx", "websockets", *API_LIBRARIES],
+    ids=["quickfix", "asyncio", "ssl", "simplefix", "httpx", "websockets", *API_LIBRARIES],
 )
-def test_a_library_that_stays_in_its_package(library: str, package: str) -> None:
-    """QuickFIX is for the FIX door, asyncio and the network for the edge, what serves HTTP for the API."""
+def test_a_library_that_stays_in_its_package(library: str, packages: tuple[str, ...]) -> None:
+    """QuickFIX is for the FIX door, asyncio and the network for the edge, what serves HTTP for the API.
+
+    The certification kit and `fixgw send`, which are clients, have TLS of their own, the kit simplefix too.
+    """
     importers = {
         name for name in MODULES if any(is_within(imported, library) for imported in imports_of(name))
     }
-    assert {name for name in importers if not is_within(name, package)} == set()
+    assert not {name for name in importers if not any(is_within(name, package) for package in packages)}
 
 
 def test_the_supervisor_loads_no_quickfix() -> None:
@@ -194,6 +198,32 @@ def test_the_edge_loads_no_quickfix(module: str) -> None:
 def test_fix_starts_without_what_serves_the_api(module: str) -> None:
     """The other processes do not load it, not through others either."""
     assert not [name for name in reachable(module) if is_within(name, "fixgw.edge.api")]
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if is_within(name, "fixgw.certify")])
+def test_the_certification_kit_is_no_part_of_the_gateway(module: str) -> None:
+    """It shares names and values of FIX with it, and no code that decides, keeps or sends."""
+    shared = {
+        "fixgw",
+        "fixgw.certify",
+        "fixgw.fix",
+        "fixgw.fix.decode",
+        "fixgw.fix.dictionary",
+        "fixgw.secret_text",
+    }
+    own = {name for name in reachable(module) if not is_within(name, "fixgw.certify")}
+    assert own <= shared
+
+
+@pytest.mark.parametrize(
+    "module", ["fixgw.cli", "fixgw.certify_commands", "fixgw.certify_client_command", "fixgw.send_command"]
+)
+def test_the_command_line_loads_the_certification_kit_late(module: str) -> None:
+    """Only who certifies loads it: no module of the command line imports it at its top."""
+    tops = ast.parse(MODULES[module].read_text(encoding="utf-8")).body
+    at_top = ast.Module([node for node in tops if isinstance(node, ast.Import | ast.ImportFrom)], [])
+    found = imports(ast.unparse(at_top), module)
+    assert not [name for name in found if is_within(name, "fixgw.certify")]
 
 
 def test_nothing_is_imported_by_its_name_in_a_string() -> None:

@@ -327,6 +327,16 @@ def test_what_is_told_stands_in_its_place_between_the_answers(bench: ApiBench) -
     assert [made.order_id for made in listed.orders] == [1]
 
 
+def test_a_cancel_that_cannot_reach_the_venue_shows_its_order(bench: ApiBench) -> None:
+    """OrderCancelReject(9), FIX 4.4 volume 4: OrdStatus(39) is the order's, and OrderID(37) names it."""
+    bench.ask("D", order("a1"))
+    bench.venue(LoseVenue())
+    [report] = bench.ask("F", cancel("c1", "a1"))
+    assert isinstance(report, CancelReject)
+    assert report.order == bench.desk.states[1].book[1]
+    assert (report.cl_ord_id, report.orig_cl_ord_id) == ("c1", "a1")
+
+
 def test_a_venue_out_of_reach_is_said_and_nothing_is_changed(bench: ApiBench) -> None:
     """102 on every door; what can be answered without the venue still is; and it may come back."""
     bench.ask("D", order("a1"))

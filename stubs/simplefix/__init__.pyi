@@ -1,4 +1,4 @@
-"""What the tests use of simplefix, which carries no types of its own."""
+"""What fixgw and its tests use of simplefix, which carries no types of its own."""
 
 class FixMessage:
     pairs: list[tuple[bytes, bytes]]

@@ -33,6 +33,7 @@ from fixgw.core.oms import (
 from fixgw.core.order import Order
 from fixgw.core.requests import (
     ApiRequest,
+    CancelOrder,
     ClientRequest,
     NewOrder,
     ScopeRead,
@@ -303,7 +304,8 @@ class Desk:
                 return refuse(request, over, self._at, "order-rate")
             decision = decide(state, request, self._at, self._changes.next_id)
             if (away := self.venues.away(state, decision, self._at)) is not None:
-                return refuse(request, away, self._at, "venue-away")
+                meant = decision.to_cancel[0] if isinstance(request, CancelOrder) else 0
+                return refuse(request, away, self._at, "venue-away", state.book.get(meant))
             return decision
         except Exception:
             log.exception("our mistake", request=repr(request))

@@ -1,0 +1,1 @@
+"""Tests of the certification kit: its grammar, its sessions against one another, its reports."""
