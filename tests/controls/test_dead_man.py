@@ -78,6 +78,18 @@ def test_zero_disarms_it(extended_gateway: Gateway, trader: Client) -> None:
     assert call(extended_gateway.data, Status()).status.timers == ()
 
 
+def test_disarming_locks_nothing(extended_gateway: Gateway, trader: Client) -> None:
+    """20010=0 with 20011 would say that it locked: refused, and the timer still runs."""
+    trader.send("q", *mass(fresh(), "7", LONG))
+    trader.expect("r|531=7")
+    trader.send("q", *mass(fresh(), "7", (20010, 0), (20011, "Y")))
+    trader.expect(
+        "r|531=0|20002=100|58=Invalid Request (errorcode 100): DeadManTimer(20010)=0 and LockOrders*"
+    )
+    status = call(extended_gateway.data, Status()).status
+    assert (len(status.timers), status.locks) == (1, ())
+
+
 def test_its_scope_is_its_own(trader: Client) -> None:
     """A timer for one instrument cancels that instrument's orders; another timer runs beside it."""
     btc = trader.rest()

@@ -247,6 +247,8 @@ class Inbound:
         is_number = _MILLISECONDS.fullmatch(timer) is not None
         if not is_number or (int(timer) and int(timer) not in DEAD_MAN_MS):
             raise _FieldError(invalid(f"DeadManTimer(20010)={_shown(timer)} is not {DEAD_MAN_RULE}"))
+        if not int(timer) and locks is not None:
+            raise _FieldError(invalid("DeadManTimer(20010)=0 and LockOrders(20011) exclude each other"))
         return int(timer), True if locks == "Y" else None, False
 
     def _order_status(self, fields: Fields, session: Session, raw: str) -> OrderStatus:
