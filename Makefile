@@ -56,6 +56,7 @@ cases: setup
 certify: setup
 	@$(PYTHON_IN_VENV) scripts/certify.py
 	@$(PYTHON_IN_VENV) scripts/faults.py
+	$(PYTHON_IN_VENV) -m pytest -m certify tests/certify tests/send
 
 clients: setup
 	@scripts/clients.sh

@@ -151,7 +151,7 @@ def test_doors_do_not_import_one_another(module: str) -> None:
     [
         ("quickfix", ("fixgw.fix",)),
         ("asyncio", ("fixgw.edge",)),
-        ("ssl", ("fixgw.edge", "fixgw.certify")),
+        ("ssl", ("fixgw.edge", "fixgw.certify", "fixgw.send")),
         ("simplefix", ("fixgw.certify",)),
         ("httpx", ("fixgw.edge.venues",)),
         ("websockets", ("fixgw.edge",)),
@@ -162,7 +162,7 @@ def test_doors_do_not_import_one_another(module: str) -> None:
 def test_a_library_that_stays_in_its_package(library: str, packages: tuple[str, ...]) -> None:
     """QuickFIX is for the FIX door, asyncio and the network for the edge, what serves HTTP for the API.
 
-    The certification kit, which is a client, has simplefix and TLS of its own.
+    The certification kit and `fixgw send`, which are clients, have TLS of their own, the kit simplefix too.
     """
     importers = {
         name for name in MODULES if any(is_within(imported, library) for imported in imports_of(name))
@@ -215,7 +215,9 @@ def test_the_certification_kit_is_no_part_of_the_gateway(module: str) -> None:
     assert own <= shared
 
 
-@pytest.mark.parametrize("module", ["fixgw.cli", "fixgw.certify_commands"])
+@pytest.mark.parametrize(
+    "module", ["fixgw.cli", "fixgw.certify_commands", "fixgw.certify_client_command", "fixgw.send_command"]
+)
 def test_the_command_line_loads_the_certification_kit_late(module: str) -> None:
     """Only who certifies loads it: no module of the command line imports it at its top."""
     tops = ast.parse(MODULES[module].read_text(encoding="utf-8")).body

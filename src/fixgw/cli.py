@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from fixgw import __version__, control_commands, supervisor
+from fixgw.certify_client_command import certify_client
 from fixgw.certify_commands import certify
 from fixgw.command_line import DEFAULT_DATA, Data, err, operator, out, plain, say
 from fixgw.config import Config, ConfigError, load
@@ -30,6 +31,7 @@ from fixgw.fix import dictionary
 from fixgw.journal_commands import journal
 from fixgw.link import LinkError, call
 from fixgw.passwords import hash_password
+from fixgw.send_command import send
 from fixgw.status_command import show
 from fixgw.venues_commands import venues
 
@@ -42,7 +44,9 @@ app.add_typer(sandbox, name="sandbox")
 app.add_typer(session, name="session")
 app.add_typer(journal, name="journal")
 app.add_typer(venues, name="venues")
+app.command()(send)
 app.command()(certify)
+app.command()(certify_client)
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The configuration file.")]
 DataDir = Annotated[Path | None, typer.Option("--data", help="The data directory; overrides the file.")]

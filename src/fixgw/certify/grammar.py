@@ -71,7 +71,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Connecting(Step):
-    """`connect`, `logon`, `logout` or `cut`: the connection of a role; `items` go into the Logon."""
+    """`connect`, `logon`, `logout`, `cut` or `mute`: the connection of a role; `items` go into the Logon."""
 
     verb: str
     role: str

@@ -99,7 +99,7 @@ class _Reader:
         self.has_begun = True
         first, _, rest = text.partition(" ")
         rest = rest.strip()
-        if first in ("connect", "logon", "logout", "cut"):
+        if first in ("connect", "logon", "logout", "cut", "mute"):
             name, _, fields = rest.partition(" ")
             items = self.items(fields.strip()) if fields.strip() else ()
             if items and first != "logon":
@@ -129,8 +129,8 @@ class _Reader:
     def role(self, name: str) -> str:
         if not _ROLE.fullmatch(name):
             raise self.error(
-                f"{name!r} is neither a role (as TRADER) nor connect, logon, logout, cut, control, pause, "
-                "ask, any order or end"
+                f"{name!r} is neither a role (as TRADER) nor connect, logon, logout, cut, mute, control, "
+                "pause, ask, any order or end"
             )
         self.uses.add(Use("roles", name))
         return name

@@ -11,7 +11,7 @@ from fixgw.certify.grammar import Script, Step
 from fixgw.certify.names import FillError
 from fixgw.certify.profile import Profile
 from fixgw.certify.results import Outcome, Played, Result
-from fixgw.certify.session import Silent, WireError
+from fixgw.certify.session import Session, Silent, WireError
 from fixgw.certify.stage import Stage
 
 CLEAN_UP = "clean up"
@@ -43,6 +43,10 @@ class Player:
         self._cast = Cast(profile, connect, acceptors)
         self._control = control or by_command(profile)
         self._watcher = watcher or Watcher()
+
+    def session(self, role: str) -> Session:
+        """The session of a role."""
+        return self._cast.session(role)
 
     def close(self) -> None:
         """Close all connections that are left."""

@@ -27,7 +27,9 @@ class Terminal(Watcher):
     def begins(self, step: Step) -> None:
         """Say what a person is asked to do, and what is played."""
         if self._is_step_by_step:
-            self._print(f"{step.line:4} {step.text}", "bold" if isinstance(step, Ask) else "cyan")
+            is_for_person = isinstance(step, Ask)
+            sign = ">>> " if is_for_person else ""
+            self._print(f"{step.line:4} {sign}{step.text}", "bold" if is_for_person else "cyan")
 
     def ended(self, played: Played) -> None:
         """Say what came, and what is wrong with it."""

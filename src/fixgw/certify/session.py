@@ -21,6 +21,7 @@ ROUTINE = ADMIN - {"3", "5"}  # answered here, and of no interest unless a scrip
 SEND_SECONDS = 10.0
 RECV_BYTES = 65_536
 ECHOES = 3  # times that a TestRequest is sent before its answer is missing
+ECHO_SECONDS = 2.0  # until it is sent again, at most
 
 
 class WireError(Exception):
@@ -65,6 +66,8 @@ class Session:
         self._line: socket.socket | None = None
         self._asked_from = 0
         self._is_reset = False
+        self._is_behind = False  # what is missing is asked for behind our own Logon
+        self._is_muted = False
         self._last_sent = 0.0
         self._is_logged_on = False
         self._echoes = 0
@@ -86,6 +89,7 @@ class Session:
         self.inbox.clear()
         self.problem = ""
         self._asked_from = 0
+        self._is_behind = self._is_muted = False
         self._parser = simplefix.FixParser()
         with suppress(OSError):
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -129,18 +133,21 @@ class Session:
         )
         if kind == "5":
             self._is_logged_on = False  # the other side's Logout is the answer to this one
+        if kind == "A" and self._is_reset and self.identity.is_acceptor and 141 not in tags:
+            given.append((141, "Y"))
         if self._line is None and kind not in ADMIN:
             self._event(f"nobody is connected: MsgSeqNum(34)={number} waits for a ResendRequest(2)")
             return
         self._transmit(encode([*((tag, value) for tag, value in head if tag not in tags), *given]))
+        if kind == "A" and self._is_behind:
+            self._is_behind = False
+            self._ask_for_missing()
 
     def logon(self, pairs: Pairs = ()) -> None:
         """Send a Logon(A), or as an acceptor answer the one that has come; `pairs` replace its own."""
         given = list(pairs)
         own: list[tuple[int, str]] = [(98, "0"), (108, str(self._heartbeat))]
-        if self.identity.is_acceptor:
-            own += [(141, "Y")] if self._is_reset else []
-        else:
+        if not self.identity.is_acceptor:
             own += (
                 [(553, self.identity.username), (554, self.identity.password)]
                 if self.identity.username
@@ -187,8 +194,10 @@ class Session:
         nothing but a gap, so it is sent again."""
         for attempt in range(ECHOES, 0, -1):
             self.send([(35, "1"), (112, word)])
+            patience = seconds if attempt == 1 else min(ECHO_SECONDS, seconds / ECHOES)
+            deadline = time.monotonic() + patience
             try:
-                while (message := self.receive(seconds / ECHOES, wanted="0")).get(112) != word:
+                while (message := self.receive(deadline - time.monotonic(), wanted="0")).get(112) != word:
                     found += [message] if message.type != "0" else []
             except Silent:
                 if attempt == 1:
@@ -196,9 +205,17 @@ class Session:
             else:
                 return
 
+    def mute(self) -> None:
+        """On this connection send no Heartbeat(0) any more, and answer no TestRequest(1)."""
+        self._is_muted = True
+
     def keep_alive(self) -> None:
         """Send a Heartbeat(0) if it is time for one."""
-        if self._is_logged_on and time.monotonic() - self._last_sent >= self._heartbeat:
+        if (
+            self._is_logged_on
+            and not self._is_muted
+            and time.monotonic() - self._last_sent >= self._heartbeat
+        ):
             with suppress(WireError):
                 self.send([(35, "0")])
 
@@ -267,16 +284,23 @@ class Session:
         """Messages are missing: ask for them, this one included, unless that was done."""
         if message.type == "A":
             self.inbox.append(Arrived(message, is_routine=True))
+            if self.identity.is_acceptor:
+                self._is_behind = True
+                return
         if message.type in ("2", "5"):  # do not wait until they come again
             self._answer(message)
         if message.type == "5":
             self.inbox.append(Arrived(message, is_routine=False))
-        elif self._asked_from != self.expected:
+        else:
+            self._ask_for_missing()
+
+    def _ask_for_missing(self) -> None:
+        if self._asked_from != self.expected:
             self._asked_from = self.expected
             self.send([(35, "2"), (7, str(self.expected)), (16, "0")])
 
     def _answer(self, message: Message) -> None:
-        if message.type == "1":
+        if message.type == "1" and not self._is_muted:
             self.send([(35, "0"), (112, message.get(112) or "")])
         elif message.type == "2":
             self._resend(message.number(7), message.number(16))

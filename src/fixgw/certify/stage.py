@@ -77,6 +77,8 @@ class Stage:
                 self._cast.log_on(step.role, pairs, is_first=is_first)
             case "logout":
                 self._cast.log_out(step.role)
+            case "mute":
+                self._cast.session(step.role).mute()
             case _:
                 self._cast.session(step.role).close()
 
