@@ -68,6 +68,7 @@ bench-api: setup
 	@$(PYTHON_IN_VENV) scripts/bench/api.py
 
 torture: setup
+	$(PYTHON_IN_VENV) -m pytest -m long tests
 	@$(PYTHON_IN_VENV) scripts/torture.py
 
 soak: setup

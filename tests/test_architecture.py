@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def imports(source: str, module: str, *, is_package: bool = False) -> set[str]:
     return found
 
 
+@cache
 def imports_of(module: str) -> set[str]:
     path = MODULES[module]
     return imports(path.read_text(encoding="utf-8"), module, is_package=path.name == "__init__.py")

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from fixgw.fix.recovery import LOST_STORE_GAP
 from tests.rig import TURN, Rig, wait_until
@@ -17,17 +18,22 @@ MANY = 3 * TURN  # orders; their reports take three turns and more
 LAST_TURN = "SELECT numbers FROM turn ORDER BY seq DESC LIMIT 1"
 
 
+def long(*values: object) -> ParameterSet:
+    """A parameter of which the suite has enough others."""
+    return pytest.param(*values, marks=pytest.mark.long)
+
+
 @pytest.mark.parametrize(
     "plan",
     [
         pytest.param("after take 1 kill", id="counted-but-not-decided"),
-        pytest.param("before insert 1 kill", id="in-the-commit-before-sqlite"),
+        pytest.param("before insert 1 kill", id="in-the-commit-before-sqlite", marks=pytest.mark.long),
         pytest.param("after insert 1 kill", id="in-the-commit-after-sqlite"),
-        pytest.param("before send 1 kill", id="before-the-first-send"),
+        pytest.param("before send 1 kill", id="before-the-first-send", marks=pytest.mark.long),
         pytest.param("after send 3 kill", id="after-the-third-send"),
-        pytest.param("after turn 1 kill", id="after-the-turn"),
+        pytest.param("after turn 1 kill", id="after-the-turn", marks=pytest.mark.long),
         pytest.param("before fold 1 kill", id="sent-but-not-folded"),
-        pytest.param("after fold-begins 1 kill", id="in-the-fold"),
+        pytest.param("after fold-begins 1 kill", id="in-the-fold", marks=pytest.mark.long),
         pytest.param("after fold 1 kill", id="after-the-fold"),
     ],
 )
@@ -65,7 +71,7 @@ def test_at_the_first_request_after_a_clean_stop(rig: Rig) -> None:
     "plan",
     [
         pytest.param("before last-poll 1 kill", id="logged-out"),
-        pytest.param("before last-commit 1 kill", id="port-closed-but-not-committed"),
+        pytest.param("before last-commit 1 kill", id="port-closed-but-not-committed", marks=pytest.mark.long),
         pytest.param("after last-commit 1 kill", id="committed-but-not-closed"),
     ],
 )
@@ -101,7 +107,7 @@ def step_back(store: Path, session: str, files: Container[str]) -> None:
         seqnums.write_text(f"{int(next_out) - 1:020} : {next_in}")
 
 
-@pytest.mark.parametrize("files", [("seqnums",), ("header",), ("body",), FILES])
+@pytest.mark.parametrize("files", [*map(long, [("seqnums",), ("header",)]), ("body",), FILES])
 def test_the_store_lags_by_a_report(rig: Rig, files: tuple[str, ...]) -> None:
     """The last report is not in the store, or only a part of it: the client gets it under its own number."""
     away(rig)
@@ -160,7 +166,9 @@ def test_more_heartbeats_than_a_recovery_skips(rig: Rig) -> None:
     rig.restart()
 
 
-@pytest.mark.parametrize("lost", [("body",), ("header",), ("seqnums",), ("header", "body"), FILES])
+@pytest.mark.parametrize(
+    "lost", [("body",), *map(long, [("header",), ("seqnums",)]), ("header", "body"), FILES]
+)
 def test_the_store_is_lost(rig: Rig, lost: tuple[str, ...]) -> None:
     """A file of it is gone, or all of them."""
     away(rig)

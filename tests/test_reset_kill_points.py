@@ -61,9 +61,20 @@ def goes_on(trader: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "point", ["after epoch 1", "before wipe 1", "after wipe 1", "before epoch 2", "after epoch 2"]
+    ("point", "asks_141"),
+    [
+        ("after epoch 1", False),
+        pytest.param("after epoch 1", True, marks=pytest.mark.long),
+        pytest.param("before wipe 1", False, marks=pytest.mark.long),
+        ("before wipe 1", True),
+        ("after wipe 1", False),
+        pytest.param("after wipe 1", True, marks=pytest.mark.long),
+        pytest.param("before epoch 2", False, marks=pytest.mark.long),
+        ("before epoch 2", True),
+        pytest.param("after epoch 2", False, marks=pytest.mark.long),
+        pytest.param("after epoch 2", True, marks=pytest.mark.long),
+    ],
 )
-@pytest.mark.parametrize("asks_141", [False, True], ids=["from-one", "141"])
 def test_a_reset_of_ours_that_was_committed_is_finished(gateway: Gateway, point: str, asks_141: bool) -> None:
     """From its first commit on the new epoch counts: the start wipes the store if that was not done."""
     trader = away(gateway)
