@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from fixgw.edge import window
 from fixgw.edge.frames import Framer, message
 from fixgw.edge.pipe import EngineSide, Limits, Pipe
-from fixgw.edge.window import TOGETHER_MIN, WITH_ENGINE_MAX
+from fixgw.edge.window import ALONE_MAX, WITH_ENGINE_MAX, Company
 
+TOGETHER = WITH_ENGINE_MAX // 2
 LIMITS = Limits(65_536, 1_000_000, 1_000_000_000, 16_777_216)
 
 
@@ -57,9 +57,10 @@ class Transport:
 class Piped:
     """A session that is logged on; what the engine has got of it since."""
 
-    def __init__(self) -> None:
+    def __init__(self, company: Company) -> None:
         self.client, self.engine = Transport(), Transport()
-        self.pipe = Pipe("A", "127.0.0.1", "", 30, LIMITS, lambda *_: None, lambda frame: frame)
+        self.company = company
+        self.pipe = Pipe("A", "127.0.0.1", "", 30, LIMITS, lambda *_: None, lambda frame: frame, self.company)
         EngineSide(self.pipe).connection_made(cast(asyncio.Transport, self.engine))
         self.pipe.begin(cast(asyncio.Transport, self.client), said(1), said(1), b"")
         self.answer(1)
@@ -81,10 +82,12 @@ def flood(count: int, text: bytes = b"") -> bytes:
 
 
 def with_a_session(test: Callable[[Piped], Awaitable[None]]) -> None:
-    """Run `test` with a session."""
+    """Run `test` with a session beside which another one sends something, too."""
 
     async def run() -> None:
-        await test(Piped())
+        company = Company()
+        company.heard("B", asyncio.get_running_loop().time())
+        await test(Piped(company))
 
     asyncio.run(run())
 
@@ -102,13 +105,27 @@ def test_of_a_flood_the_engine_gets_more_only_for_its_answers() -> None:
     async def test(piped: Piped) -> None:
         piped.pipe.from_client(flood(1_000))
         assert piped.engine.numbers == list(range(2, WITH_ENGINE_MAX + 2))
-        piped.answer(TOGETHER_MIN)
-        assert len(piped.engine.numbers) == WITH_ENGINE_MAX + TOGETHER_MIN
+        piped.answer(TOGETHER)
+        assert len(piped.engine.numbers) == WITH_ENGINE_MAX + TOGETHER
         while len(piped.engine.numbers) < 1_000:
             piped.answer(WITH_ENGINE_MAX)
         assert piped.engine.numbers == list(range(2, 1_002))
 
     with_a_session(test)
+
+
+def test_a_session_that_is_alone_gives_the_engine_more() -> None:
+    """Small turns cost the engine more for each message, and here they would be for nobody's sake."""
+
+    async def run() -> None:
+        piped = Piped(Company())
+        piped.pipe.from_client(flood(1_000))
+        assert len(piped.engine.numbers) == ALONE_MAX
+        piped.company.heard("B", asyncio.get_running_loop().time())
+        piped.answer(ALONE_MAX)
+        assert len(piped.engine.numbers) == ALONE_MAX + WITH_ENGINE_MAX
+
+    asyncio.run(run())
 
 
 def test_an_engine_that_has_no_answer_gets_more_in_time() -> None:
@@ -159,8 +176,3 @@ def test_whoever_is_cut_off_is_so_at_once() -> None:
         assert piped.client.is_aborted
 
     with_a_session(test)
-
-
-def test_the_bounds_fit_together() -> None:
-    """The engine is never left without work while more waits for room than there can be."""
-    assert 2 * window.TOGETHER_MIN <= window.WITH_ENGINE_MAX

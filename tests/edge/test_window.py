@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixgw.edge.frames import Cut
-from fixgw.edge.window import TOGETHER_MIN, WITH_ENGINE_MAX, Window
+from fixgw.edge.window import ALONE_MAX, COMPANY_SECONDS, WITH_ENGINE_MAX, Company, Window
+
+TOGETHER_MIN = WITH_ENGINE_MAX // 2
 
 
 def cut(first: int, count: int) -> Cut:
@@ -53,6 +55,22 @@ def test_a_client_that_sends_little_never_waits() -> None:
         assert all_next(window) == [number]
         assert window.is_empty
         window.answered(1)
+
+
+def test_a_session_is_alone_until_another_is_heard_and_some_time_after() -> None:
+    """Whoever floods meanwhile has less of the engine from that moment on."""
+    company = Company()
+    company.heard("A", 100.0)
+    assert company.most("A", 100.0) == ALONE_MAX
+    company.heard("B", 101.0)
+    assert (company.most("A", 101.0), company.most("B", 101.0)) == (WITH_ENGINE_MAX, WITH_ENGINE_MAX)
+    later = 101.0 + COMPANY_SECONDS
+    for at in (101.5, later):
+        company.heard("A", at)
+        assert company.most("A", at) == WITH_ENGINE_MAX
+    company.heard("A", later + 0.1)
+    assert company.most("A", later + 0.1) == ALONE_MAX
+    assert company.most("B", later + 0.1) == WITH_ENGINE_MAX
 
 
 def test_many_answers_to_one_request_are_no_room_for_more_than_a_window() -> None:

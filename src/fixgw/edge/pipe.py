@@ -17,7 +17,7 @@ from fixgw.edge.frames import Cut, Framer, sending_time, without_absurd_numbers
 from fixgw.edge.gap import Gap
 from fixgw.edge.pace import Pace
 from fixgw.edge.resend import Resends
-from fixgw.edge.window import PATIENCE_SECONDS, Window
+from fixgw.edge.window import PATIENCE_SECONDS, Company, Window
 from fixgw.engine.turn import EdgeSession
 
 log = structlog.get_logger("fixgw.edge")
@@ -44,7 +44,7 @@ class Pipe:
     """Both connections of one logged-on session. `closed` is set when the engine has let go of the session.
 
     `take` gets every message. `log_on_again` gets a further Logon and says what goes on in its place, or
-    nothing if the connection has to end.
+    nothing if the connection has to end. `company` is shared by all pipes.
 
     `heard_at` is when the client was heard last (the loop's time), `heartbeat` its HeartBtInt(108), seconds.
     """
@@ -58,6 +58,7 @@ class Pipe:
         limits: Limits,
         take: Take,
         log_on_again: Callable[[bytes], bytes],
+        company: Company,
     ) -> None:
         self.session = session
         self.address = address
@@ -76,6 +77,7 @@ class Pipe:
         self._pace = Pace(limits.messages_per_second, limits.bytes_per_second, self.heard_at)
         self._resends = Resends(ENGINE_LONGEST, sending_time)
         self._gap = Gap()
+        self._company = company
         self._window = Window()
         self._patience: asyncio.TimerHandle | None = None
         self._client: asyncio.Transport | None = None
@@ -115,6 +117,7 @@ class Pipe:
             self.messages_in += len(cut.ends)
             self.bytes_in += len(cut.data)
             self._take(self.session, b"in", cut.data)
+            self._company.heard(self.session, now)
             self._window.put(cut)
             self._pass_on()
         seconds = self._pace.spend(len(cut.ends), len(data), now)
@@ -124,6 +127,7 @@ class Pipe:
 
     def _pass_on(self) -> None:
         """Give the engine as much of what waits as it may have, and then the end of a client that is gone."""
+        self._window.most = self._company.most(self.session, self._loop.time())
         while (cut := self._window.next()) is not None:
             self._to_engine(cut)
         if self._window.is_full:
