@@ -108,7 +108,7 @@ def main(given: Sequence[str] | None = None) -> None:
         flood(int(sys.argv[2]), sys.argv[3])
         return
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", nargs="*", choices=[*FLOODS, []], help="floods (default: all)")
+    parser.add_argument("kind", nargs="*", help=f"{', '.join(FLOODS)} (default: all)")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args(given)
     table = Table(title=f"{ROUND_TRIPS} F one by one, {arguments.rounds} rounds", title_justify="left")
