@@ -15,7 +15,7 @@ from fixgw import link
 from fixgw.core.directory import OmsName
 from fixgw.core.requests import CancelOrder, FillOrder, OrderAnswer, OrderHistory, TriggerOrder
 from fixgw.core.scope import Scope, ScopeType
-from fixgw.engine.loop import ASKED_AFTER_FIX, ASKED_BESIDE_FIX, asked_max
+from fixgw.engine.loop import ASKED_BESIDE_FIX
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Answered, Ask, DisableSession, EdgeReport, EdgeSession, Status, WatchOrders
 from fixgw.link import ASKED_PER_TURN, FRAME_MAX, Asked, LinkError, LinkServer, Question, Reply, Said, call
@@ -163,22 +163,7 @@ def test_a_peer_that_goes_without_its_answer_is_forgotten(tmp_path: Path) -> Non
     server.close()
 
 
-@pytest.mark.parametrize(
-    ("arrivals", "is_after_fix", "most"),
-    [
-        (0, False, ASKED_PER_TURN),
-        (0, True, ASKED_AFTER_FIX),
-        (1, True, ASKED_BESIDE_FIX),
-        (10, True, 10),
-        (1_000, True, ASKED_PER_TURN),
-    ],
-)
-def test_fix_goes_first(arrivals: int, is_after_fix: bool, most: int) -> None:
-    """A turn whose end a FIX client waits for has few requests of the API, and so has the one after it."""
-    assert asked_max(arrivals, is_after_fix=is_after_fix) == most
-
-
-@pytest.mark.parametrize("most", [ASKED_PER_TURN, ASKED_AFTER_FIX, ASKED_BESIDE_FIX])
+@pytest.mark.parametrize("most", [ASKED_PER_TURN, ASKED_BESIDE_FIX])
 def test_what_is_asked_for_api_clients_is_taken_a_few_at_a_time(
     server: LinkServer, tmp_path: Path, most: int
 ) -> None:

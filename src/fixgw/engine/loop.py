@@ -37,9 +37,7 @@ LOGOUT_SECONDS = (
 )
 KEEP_TIME_SECONDS = 1.0  # how often heartbeats and the supervisor are looked after, however busy the loop is
 COLLECT_SECONDS = 1.0  # how often an idle loop collects what exceptions and the like left behind
-ASKED_BESIDE_FIX = 2  # of one connection of the link at least, in a turn whose end a FIX client waits for
-ASKED_AFTER_FIX = 6  # and in one that begins within FIX_SECONDS of such a turn: the next message may come now
-FIX_SECONDS = 0.01
+ASKED_BESIDE_FIX = 4  # of one connection of the link at least, in a turn whose end a FIX client waits for
 PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
 YIELDED_SECONDS = 0.00005  # a yield that took longer gave the core to somebody
 CROWDED_SECONDS = 0.05  # so long after one there is no core to wait on: then the link is slept for
@@ -116,7 +114,7 @@ class Loop:
         arrivals = self._acceptor.poll()
         is_second = (second := time.monotonic()) > self._keep_time_at
         if arrivals:
-            self._fix_until = second + FIX_SECONDS
+            self._fix_until = second + SPIN_SECONDS
         if is_second:
             self._acceptor.keep_time()
             self._keep_time_at = second + KEEP_TIME_SECONDS
@@ -125,7 +123,7 @@ class Loop:
         commands: list[Command] = []
         asked: list[tuple[Ask, Tell]] = []
         questions: list[tuple[Question, Callable[[Told], None]]] = []
-        for said, answer in self._link.take(asked_max(len(arrivals), is_after_fix=second < self._fix_until)):
+        for said, answer in self._link.take(_asked_max(len(arrivals))):
             if isinstance(said, Ask):
                 asked.append((said, answer))
             elif isinstance(said, WatchOrders):
@@ -162,14 +160,9 @@ def _venue_answerer(number: int, tell: Callable[[Answered], None]) -> Callable[[
     return lambda refusal: tell(Answered(number, refusal))
 
 
-def asked_max(arrivals: int, *, is_after_fix: bool) -> int:
-    """How many requests of one connection of the link a turn takes beside so many of FIX: about as many.
-
-    Without any it is fewer if a client of FIX was heard just before, who may be about to ask again.
-    """
-    if arrivals:
-        return min(max(arrivals, ASKED_BESIDE_FIX), ASKED_PER_TURN)
-    return ASKED_AFTER_FIX if is_after_fix else ASKED_PER_TURN
+def _asked_max(arrivals: int) -> int:
+    """How many requests of one connection of the link a turn takes beside so many of FIX: about as many."""
+    return min(max(arrivals, ASKED_BESIDE_FIX), ASKED_PER_TURN) if arrivals else ASKED_PER_TURN
 
 
 def _answerer(reply: Callable[[Answer], None]) -> Callable[[Refusal | None], None]:
