@@ -160,6 +160,10 @@ class LinkServer:
                 taken += self._requests(connection, asked_max)
         return taken
 
+    def wait(self, seconds: float) -> None:
+        """Sleep until something can be taken or sent, so many seconds at most."""
+        self._selector.select(seconds)
+
     def flush(self) -> bool:
         """Send what the connections were told, as far as they take it; whether more can be sent at once."""
         has_more = False

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixgw.core.book import OrderBook, Use
+from fixgw.core.book import SPARSE_BYTES, OrderBook, Use
 from fixgw.core.errors import failed
 from fixgw.core.order import Order, OrdStatus, Side
 from fixgw.core.reports import CancelReject
@@ -440,3 +440,23 @@ def test_ids_and_orders_agree_after_any_history(steps: list[tuple[str, int, str]
         CancelSelector(1, account_id=a, user_id=u) for a, u in product((None, SHARED), (None, TRADER))
     ):
         assert_selects_like_a_filter(made, selector)
+
+
+def test_an_index_that_was_large_is_not_gone_through_as_if_it_still_were() -> None:
+    """Python's sets do not shrink by themselves: a mass cancel would cost as much as in the largest book."""
+    book = OrderBook(10)
+    held = [order(number) for number in range(1, 20_001)]
+    for one in held:
+        book.put(one)
+    for left in (1_000, 10, 0):
+        for one in held[left : len(book)]:
+            book.put(in_status(OrdStatus.CANCELED, one.order_id))
+        assert len(book) == left
+        assert index_bytes(book) <= 3 * SPARSE_BYTES * (left + 1)
+        assert [one.order_id for one in book.select(CancelSelector(1))] == list(range(1, left + 1))
+
+
+def index_bytes(book: OrderBook) -> int:
+    """How much the indexes of open orders take, which is what it costs to go through them."""
+    indexes = (book._by_account, book._by_user, book._by_instrument)
+    return sum(ids.__sizeof__() for index in indexes for ids in index.values())

@@ -32,6 +32,8 @@ class Use(Struct, frozen=True, array_like=True, gc=False):
     position: int = -1
 
 
+SPARSE_BYTES = 512  # for each id of a set; one that grows takes at most 128
+
 _Entry = int | Use | tuple[int | Use, ...]
 
 
@@ -119,10 +121,9 @@ class OrderBook:
         self._name(order)
 
     def _unindex(self, order: Order) -> None:
-        order_id = order.order_id
-        self._by_account[order.account_id].remove(order_id)
-        self._by_user[order.user_id].remove(order_id)
-        self._by_instrument[order.instrument_id].remove(order_id)
+        _remove(self._by_account, order.account_id, order.order_id)
+        _remove(self._by_user, order.user_id, order.order_id)
+        _remove(self._by_instrument, order.instrument_id, order.order_id)
 
     def select(self, selector: CancelSelector) -> list[Order]:
         """The open orders that `selector` names, oldest first (a list of any length, 0 included)."""
@@ -232,6 +233,18 @@ class OrderBook:
 
 
 _NONE: set[int] = set()
+
+
+def _remove(index: dict[int, set[int]], key: int, order_id: int) -> None:
+    """Take an order out of an index, and have the ids that are left take no more room than they need.
+
+    A set stays as large as it ever was, and to go through it costs as much as if it were full. It is written
+    anew when it is far emptier than one that has only grown, which costs little for each order taken out.
+    """
+    ids = index[key]
+    ids.remove(order_id)
+    if ids.__sizeof__() > SPARSE_BYTES * (len(ids) + 1):
+        index[key] = set(ids)
 
 
 def _uses(entry: _Entry | None) -> tuple[int | Use, ...]:

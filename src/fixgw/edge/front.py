@@ -24,6 +24,7 @@ from fixgw.edge.logon import Claim, Refused
 from fixgw.edge.pipe import EngineSide, Limits, Pipe, Take
 from fixgw.edge.verifier import Verifier
 from fixgw.edge.visitor import Stage, Visitor, to_end
+from fixgw.edge.window import Company
 from fixgw.engine.turn import DISABLED, EdgeSession
 
 log = structlog.get_logger("fixgw.edge")
@@ -60,6 +61,7 @@ class Front:
         self._take = take
         self._verifier = Verifier(config.credentials())
         self._pipes: dict[str, Pipe] = {}
+        self._company = Company()
         self._visitors: dict[Visitor, asyncio.Task[None]] = {}  # in the order in which they came
         self._ended: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -246,7 +248,14 @@ class Front:
         names = ", ".join(sorted(visitor.certificate_names or ()))
         log_on_again = partial(self._log_on_again, claim.session, visitor)
         pipe = Pipe(
-            claim.session, visitor.address, names, claim.heartbeat, self._limits, self._take, log_on_again
+            claim.session,
+            visitor.address,
+            names,
+            claim.heartbeat,
+            self._limits,
+            self._take,
+            log_on_again,
+            self._company,
         )
         self._pipes[claim.session] = pipe
         try:

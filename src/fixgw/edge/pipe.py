@@ -17,6 +17,7 @@ from fixgw.edge.frames import Cut, Framer, sending_time, without_absurd_numbers
 from fixgw.edge.gap import Gap
 from fixgw.edge.pace import Pace
 from fixgw.edge.resend import Resends
+from fixgw.edge.window import PATIENCE_SECONDS, Company, Window
 from fixgw.engine.turn import EdgeSession
 
 log = structlog.get_logger("fixgw.edge")
@@ -43,7 +44,7 @@ class Pipe:
     """Both connections of one logged-on session. `closed` is set when the engine has let go of the session.
 
     `take` gets every message. `log_on_again` gets a further Logon and says what goes on in its place, or
-    nothing if the connection has to end.
+    nothing if the connection has to end. `company` is shared by all pipes.
 
     `heard_at` is when the client was heard last (the loop's time), `heartbeat` its HeartBtInt(108), seconds.
     """
@@ -57,6 +58,7 @@ class Pipe:
         limits: Limits,
         take: Take,
         log_on_again: Callable[[bytes], bytes],
+        company: Company,
     ) -> None:
         self.session = session
         self.address = address
@@ -75,6 +77,9 @@ class Pipe:
         self._pace = Pace(limits.messages_per_second, limits.bytes_per_second, self.heard_at)
         self._resends = Resends(ENGINE_LONGEST, sending_time)
         self._gap = Gap()
+        self._company = company
+        self._window = Window()
+        self._patience: asyncio.TimerHandle | None = None
         self._client: asyncio.Transport | None = None
         self._engine: asyncio.Transport | None = None
         self._is_pausing = False  # between two pieces of a resend
@@ -112,18 +117,51 @@ class Pipe:
             self.messages_in += len(cut.ends)
             self.bytes_in += len(cut.data)
             self._take(self.session, b"in", cut.data)
-            data = cut.data
-            if any(mark in data for mark in LOOKED_AT) or data.count(b"\x0134=") < len(cut.ends):
-                data = self._looked_at(cut, now)
-            self._engine.write(data)
-            self._gap.sent(cut)
-            if self._gap.kept > self._limits.backlog_bytes_max:
-                self._log.warning("cut off: too much behind a gap", kept_bytes=self._gap.kept)
-                self.cut_off()
+            self._company.heard(self.session, now)
+            self._window.put(cut)
+            self._pass_on()
         seconds = self._pace.spend(len(cut.ends), len(data), now)
         if seconds:
             self._stop_reading("pace")
             self._loop.call_later(seconds, self._read_on, "pace")
+
+    def _pass_on(self) -> None:
+        """Give the engine as much of what waits as it may have, and then the end of a client that is gone."""
+        self._window.most = self._company.most(self.session, self._loop.time())
+        while (cut := self._window.next()) is not None:
+            self._to_engine(cut)
+        if self._window.is_full:
+            self._stop_reading("window")
+        else:
+            self._read_on("window")
+        if not self._window.is_empty:
+            if self._patience is None:
+                self._patience = self._loop.call_later(
+                    PATIENCE_SECONDS, self._lose_patience, self.messages_out
+                )
+        elif self.is_closing and self._engine is not None:
+            self._engine.write_eof()
+
+    def _lose_patience(self, messages_out: int) -> None:
+        """Expect no more answers if there was none in all that time."""
+        self._patience = None
+        if self.messages_out == messages_out:
+            self._window.give_up()
+        if not self._window.is_empty:
+            self._pass_on()
+
+    def _to_engine(self, cut: Cut) -> None:
+        if self._engine is None or self._engine.is_closing():
+            return
+        data = cut.data
+        if any(mark in data for mark in LOOKED_AT) or data.count(b"\x0134=") < len(cut.ends):
+            data = self._looked_at(cut, self._loop.time())
+        self._engine.write(data)
+        self._gap.sent(cut)
+        if self._gap.kept > self._limits.backlog_bytes_max:
+            self._log.warning("cut off: too much behind a gap", kept_bytes=self._gap.kept)
+            self._window.drop()
+            self.cut_off()
 
     def _looked_at(self, cut: Cut, now: float) -> bytes:
         """The same frames, but no ResendRequest for more than a piece, Logons as they may go on, no MsgSeqNum
@@ -143,6 +181,7 @@ class Pipe:
             elif frame.startswith(b"35=A\x01", type_at):
                 passed.append(self._log_on_again(frame))
                 if not passed[-1]:
+                    self._window.drop()
                     self._loop.call_soon(self.cut_off)
                     break
             else:
@@ -173,6 +212,9 @@ class Pipe:
         if cut.ends:
             self.messages_out += len(cut.ends)
             self.bytes_out += len(cut.data)
+            self._window.answered(len(cut.ends))
+            if not self._window.is_empty:
+                self._pass_on()
             self._take(self.session, b"out", cut.data)
             if b"\x0135=2\x01" in cut.data:
                 self._gap.asked(cut)
@@ -249,7 +291,9 @@ class Pipe:
         self._pace.change(limits.messages_per_second, limits.bytes_per_second)
 
     def cut_off(self) -> None:
-        """End both connections; what the client sent so far still reaches the engine."""
+        """End both connections; what the client sent so far still reaches the engine, and at once."""
+        while (cut := self._window.rest()) is not None:
+            self._to_engine(cut)
         self._close_engine()
         self._abort_client()
 
@@ -257,8 +301,8 @@ class Pipe:
         self.is_closing = True
         if self._engine is None:
             self.closed.set()
-        elif not self._engine.is_closing():
-            self._engine.write_eof()
+        else:
+            self._pass_on()
 
     def _abort_client(self) -> None:
         if self._client is not None:
@@ -285,6 +329,8 @@ class Pipe:
         self._stops_reading.add(why)
 
     def _read_on(self, why: str) -> None:
+        if why not in self._stops_reading:
+            return
         self._stops_reading.discard(why)
         if not self._stops_reading and self._client is not None and not self._client.is_closing():
             self._client.resume_reading()

@@ -39,6 +39,9 @@ KEEP_TIME_SECONDS = 1.0  # how often heartbeats and the supervisor are looked af
 COLLECT_SECONDS = 1.0  # how often an idle loop collects what exceptions and the like left behind
 ASKED_BESIDE_FIX = 4  # of one connection of the link at least, in a turn whose end a FIX client waits for
 PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
+YIELDED_SECONDS = 0.00005  # a yield that took longer gave the core to somebody
+CROWDED_SECONDS = 0.05  # so long after one there is no core to wait on: then the link is slept for
+WAIT_SECONDS = 0.001  # the longest that a message of FIX waits meanwhile
 
 
 class Loop:
@@ -67,6 +70,7 @@ class Loop:
         self._between_turns = between_turns
         self._stopping = False
         self._keep_time_at = 0.0
+        self._fix_until = self._crowded_until = 0.0
 
     def stop_on_signals(self) -> None:
         """Stop cleanly on SIGINT and SIGTERM. To be called after importing quickfix, which resets SIGINT."""
@@ -91,8 +95,12 @@ class Loop:
                     gc.collect(1)
                     collect_at = now + COLLECT_SECONDS
                 time.sleep(PARK_SECONDS)
+            elif now < self._crowded_until and now > self._fix_until:
+                self._link.wait(WAIT_SECONDS)
             else:
                 os.sched_yield()  # to the processes whose work is waited for, if there is no core for each
+                if time.monotonic() - now > YIELDED_SECONDS:
+                    self._crowded_until = now + CROWDED_SECONDS
         self._desk.alarm.is_stopping = True
         self._acceptor.log_out_all()
         deadline = time.monotonic() + LOGOUT_SECONDS
@@ -106,6 +114,8 @@ class Loop:
         self._between_turns()
         arrivals = self._acceptor.poll()
         is_second = (second := time.monotonic()) > self._keep_time_at
+        if arrivals:
+            self._fix_until = second + SPIN_SECONDS
         if is_second:
             self._acceptor.keep_time()
             self._keep_time_at = second + KEEP_TIME_SECONDS

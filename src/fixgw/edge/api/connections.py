@@ -187,7 +187,8 @@ class HttpConnection(HttpToolsProtocol):
 class WebSocketConnection(WebSocketsSansIOProtocol):
     """A connection that has become a WebSocket.
 
-    `on_room` is called when there is room for more to write, or the connection has ended.
+    `on_room` is called when there is room for more to write, or the connection has ended. `take` gets each
+    text before which none waits, and says whether it has taken it; if not, it is received as usual.
     """
 
     def __init__(
@@ -204,6 +205,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._pings = 0  # that came since writing is paused
         self._is_over = False
         self.on_room: Callable[[], None] = lambda: None
+        self.take: Callable[[str], bool] = lambda _: False
 
     @property
     def is_open(self) -> bool:
@@ -251,7 +253,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def send_receive_event_to_app(self) -> None:
         """A message is whole: hand it on, if it is text at all.
 
-        Unlike the library's, this reads on while only one message waits: two system calls less for each.
+        Unlike the library's, this reads on while only one message waits: two system calls less for each. And
+        what can be taken at once does not go through a queue, and wakes no task.
         """
         data, self.frames = b"".join(self.frames), []
         if self.close_sent:
@@ -260,6 +263,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             text = data.decode()
         except UnicodeDecodeError:
             self._refuse(CloseCode.INVALID_DATA)
+            return
+        if self.queue.empty() and self.take(text):
             return
         self.queue.put_nowait({"type": "websocket.receive", "text": text})
         if self.queue.qsize() > 1 and not self.read_paused:

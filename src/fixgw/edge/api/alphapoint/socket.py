@@ -17,6 +17,7 @@ from fixgw.edge.api.alphapoint.models import Login, OfAccount
 from fixgw.edge.api.alphapoint.reference import may_see_account
 from fixgw.edge.api.alphapoint.table import CALLS, Call, Kind, away, begin, our_mistake, run
 from fixgw.edge.api.alphapoint.views import OK, Event, events_of, standard
+from fixgw.edge.api.connections import CONNECTION, WebSocketConnection
 from fixgw.edge.api.context import Context
 from fixgw.edge.api.identity import Identity
 from fixgw.edge.api.outbound import TRY_AGAIN_LATER, Outbound
@@ -30,27 +31,29 @@ WAITING_MAX = 1_000  # replies of one WebSocket that wait for the engine; no mor
 LOGIN_ENDED = 1008  # close code of RFC 6455: policy violation
 RESTARTED = 1012  # close code: the service restarts; the client subscribes and reads anew
 
-Answer = asyncio.Future[Answered]
-
 
 class _Waiting:
-    """A reply that is not on its way yet, and what is sent right after it (`then`)."""
+    """A reply that is not on its way yet, and what is sent right after it (`then`).
 
-    def __init__(self, answer: Answer, call: Call, frame: Frame, ask: Ask, user_id: int) -> None:
-        self.answer = answer
+    `answer` is None until the engine has answered.
+    """
+
+    def __init__(self, call: Call, frame: Frame, ask: Ask, user_id: int) -> None:
+        self.answer: Answered | EngineAwayError | None = None
         self.call = call
         self.frame = frame
         self.ask = ask
         self.user_id = user_id
         self.then: list[str] = []
 
-    def reply(self) -> tuple[str, Event | None]:
-        """The reply, whose answer is there, and the event besides."""
+    def reply(self, answer: Answered | EngineAwayError) -> tuple[str, Event | None]:
+        """The reply to this answer, and the event besides."""
         event = None
         try:
-            body, event = self.ask.reply(self.answer.result())
-        except EngineAwayError as error:
-            body = away(self.call, error)
+            if isinstance(answer, EngineAwayError):
+                body: object = away(self.call, answer)
+            else:
+                body, event = self.ask.reply(answer)
         except Exception:
             log.exception("our mistake", call=self.call.name)
             body = our_mistake(self.call)
@@ -72,6 +75,9 @@ class Socket(Listener):
         self._forget_login: Callable[[], None] | None = None
         self._subscriptions: dict[int, Subscription] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._is_idle = False
+        connection: WebSocketConnection = websocket.scope["state"][CONNECTION]
+        connection.take = self.take
 
     async def run(self) -> None:
         """Serve it until it ends."""
@@ -80,13 +86,15 @@ class Socket(Listener):
         self._await_login()
         try:
             while not self._outbound.is_cut_off:
+                self._is_idle = True
                 message = await self._websocket.receive()
+                self._is_idle = False
                 if message["type"] == "websocket.disconnect":
                     break
-                await self._take(message["text"])
                 while self._held >= WAITING_MAX and not self._outbound.is_cut_off:
                     self._room.clear()
                     await self._room.wait()
+                await self._take_in_turn(message["text"])
         finally:
             self._log_out()
             self._set_timer(None)
@@ -94,49 +102,74 @@ class Socket(Listener):
                 await writer  # which closes the connection
             writer.cancel()
 
-    async def _take(self, text: str) -> None:
+    def take(self, text: str) -> bool:
+        """Begin what a frame asks for; False if it has to wait, and then `run` gets it."""
+        if not self._is_idle or self._held >= WAITING_MAX or self._outbound.is_cut_off:
+            return False
+        frame = parse(text)
+        if _is_waited_for(frame):
+            return False
+        self._begin(frame)
+        return True
+
+    async def _take_in_turn(self, text: str) -> None:
         """Begin what a frame asks for; only logins and subscriptions are waited for."""
         frame = parse(text)
+        waited_for = self._begin(frame)
+        if waited_for is None or isinstance(frame, BadFrame):
+            return
+        call, caller = waited_for
+        try:
+            await self._own(call, frame, caller)
+        except EngineAwayError as error:
+            self._say(FrameType.REPLY, frame, away(call, error))
+        except Exception:
+            log.exception("our mistake", call=call.name)
+            self._say(FrameType.REPLY, frame, our_mistake(call))
+
+    def _begin(self, frame: Frame | BadFrame) -> tuple[Call, Caller] | None:
+        """Begin what a frame asks for, or return the call that is waited for."""
         if isinstance(frame, BadFrame):
             self._say(FrameType.ERROR, frame, standard(frame.refusal))
-            return
+            return None
         caller = Caller(self._context, self._identity())
         call = begin(frame.function, caller)
         if not isinstance(call, Call):
             is_known = frame.function in CALLS
             self._say(FrameType.REPLY if is_known else FrameType.ERROR, frame, call)
-            return
+            return None
+        if call.run is None:
+            return call, caller
         try:
-            if call.run is None:
-                await self._own(call, frame, caller)
-                return
             begun = run(call, caller, frame.payload)
-        except EngineAwayError as error:
-            begun = away(call, error)
         except Exception:
             log.exception("our mistake", call=call.name)
             begun = our_mistake(call)
         if isinstance(begun, Ask):
-            self._wait_for(call, frame, caller, begun)
+            self._wait_for(_Waiting(call, frame, begun, caller.user_id))
         else:
             self._say(FrameType.REPLY, frame, begun)
+        return None
 
-    def _wait_for(self, call: Call, frame: Frame, caller: Caller, ask: Ask) -> None:
+    def _wait_for(self, waiting: _Waiting) -> None:
         """Ask the engine; the reply follows when the answer is there."""
 
-        answer = self._context.engine.ask(self._context.door, ask.request)
-        self._waiting.append(_Waiting(answer, call, frame, ask, caller.user_id))
-        self._held += 1
-        answer.add_done_callback(self._flush)
+        def answered(answer: Answered | EngineAwayError) -> None:
+            waiting.answer = answer
+            self._flush()
 
-    def _flush(self, _: object = None) -> None:
+        self._waiting.append(waiting)
+        self._held += 1
+        self._context.engine.ask_for(self._context.door, waiting.ask.request, answered)
+
+    def _flush(self) -> None:
         """Send every reply that is known and that no earlier one has to come before."""
         waiting = self._waiting
-        while waiting and waiting[0].answer.done():
+        while waiting and (answer := waiting[0].answer) is not None:
             first = waiting.popleft()
             self._held -= 1 + len(first.then)
             self._held_bytes -= sum(map(len, first.then))
-            reply, event = first.reply()
+            reply, event = first.reply(answer)
             for text in (reply, *first.then):
                 self._outbound.send(text)
             self._listeners.tell(first.user_id, event)
@@ -178,7 +211,7 @@ class Socket(Listener):
         if subscription.keeps(event):
             return
         text = write(FrameType.EVENT, subscription.number, event.name, event.body)
-        known = [waiting for waiting in self._waiting if waiting.answer.done()] if self._waiting else []
+        known = [waiting for waiting in self._waiting if waiting.answer is not None]
         self._send_in_order(text, known)
 
     # logins and subscriptions
@@ -298,3 +331,9 @@ class Socket(Listener):
     def _lost(self) -> None:
         """Events may have been missed."""
         self._end(RESTARTED, "the gateway starts again; subscribe and read anew")
+
+
+def _is_waited_for(frame: Frame | BadFrame) -> bool:
+    """Whether it is a login, a subscription or the end of one: what comes behind it waits for it."""
+    call = None if isinstance(frame, BadFrame) else CALLS.get(frame.function)
+    return call is not None and call.run is None
