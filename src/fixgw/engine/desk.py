@@ -430,7 +430,7 @@ class Desk:
             return not_found(f"no mass cancel {said.mass_cancel_id} waits", Subject.ORDER)
         self.venues.was_read(said.mass_cancel_id)
         if said.refused is not None:
-            refusal = server_error(f"{said.refused}; nothing was sent to the venue", Failure.VENUE_AWAY)
+            refusal = server_error(f"nothing was sent to the venue: {said.refused}", Failure.VENUE_AWAY)
             self._venue_changed(
                 state, (MassCancelRefused(said.mass_cancel_id, refusal, self._at),), said, door
             )

@@ -141,10 +141,10 @@ class Keeper:
     async def _place(self, order: Order) -> None:
         try:
             said = await self._slots.ask(Urgency.ORDER, partial(self._adapter.place, order))
-        except (VenueRefusedError, VenueAwayError) as error:
-            self._table.stands(
-                VenueOrder(self._oms_id, order.order_id, "", VenueStatus.REJECTED, text=str(error))
-            )
+        except VenueRefusedError as error:
+            self._rejected(order, str(error))
+        except VenueAwayError as error:
+            self._rejected(order, _not_sent(error))
         except UnknownOutcomeError as error:
             self._table.is_unknown(order.order_id, str(error))
             await self._look_until_known(order.order_id)
@@ -153,12 +153,15 @@ class Keeper:
             if said.status is VenueStatus.PENDING:
                 await self._look_until_known(order.order_id)
 
+    def _rejected(self, order: Order, why: str) -> None:
+        self._table.stands(VenueOrder(self._oms_id, order.order_id, "", VenueStatus.REJECTED, text=why))
+
     async def _cancel(self, orders: Sequence[Order], selector: CancelSelector | None) -> None:
         if selector is not None and len(orders) > 1 and self._adapter.reach(selector) is Reach.NATIVE:
             try:
                 await self._slots.ask(Urgency.CANCEL, partial(self._adapter.cancel_all, selector))
             except VenueAwayError as error:
-                if not await self._away(orders, str(error)):
+                if not await self._away(orders, error):
                     return
             except VenueRefusedError as error:
                 log.warning("venue refused its cancel-all", venue=self._settings.name, why=str(error))
@@ -192,7 +195,7 @@ class Keeper:
                 await self._refused(awaited, str(error))
                 return
             except VenueAwayError as error:
-                if not await self._away([order], str(error)):
+                if not await self._away([order], error):
                     return
                 await self._wait_for_end(order_id, pause)  # it may be up, and away behind that
                 pause = min(pause * 2, LOOK_SECONDS_MAX)
@@ -217,14 +220,14 @@ class Keeper:
         """Whether this outcome is awaited still, and not that of a later cancel of the order."""
         return self._table.awaited.get(awaited.order.order_id) is awaited
 
-    async def _away(self, orders: Sequence[Order], why: str) -> bool:
+    async def _away(self, orders: Sequence[Order], error: VenueAwayError) -> bool:
         """The venue is away and nothing was sent: wait for it, or say so. Whether it was waited for."""
         if self._settings.when_away == "answer" and not any(
             (awaited := self._table.awaited.get(order.order_id)) is not None and awaited.is_unknown
             for order in orders
         ):
             for order in orders:
-                self._table.answer(order.order_id, f"{why}; nothing was sent to the venue")
+                self._table.answer(order.order_id, _not_sent(error))
             return False
         while not self._adapter.is_up:
             await asyncio.sleep(0.1)
@@ -263,7 +266,7 @@ class Keeper:
         if order.on_venue:  # any more; how it ended cannot be made up
             self._table.is_unknown(order_id, why)
         elif asyncio.get_running_loop().time() - awaited.since > LOST_SECONDS:
-            self._table.stands(VenueOrder(self._oms_id, order_id, "", VenueStatus.REJECTED, text=why))
+            self._rejected(order, why)
             return True
         return False
 
@@ -310,3 +313,8 @@ class Keeper:
 
 def _exposure(order: Order) -> Decimal:
     return order.leaves_qty * (order.price or order.stop_px or ZERO)
+
+
+def _not_sent(error: VenueAwayError) -> str:
+    """What is told of it. The reason may be long, and Text(58) has an end."""
+    return f"nothing was sent to the venue: {error}"

@@ -89,4 +89,4 @@ class Table:
         if awaited is not None and not awaited.is_unknown:
             awaited.is_unknown = True
             what = "cancel" if awaited.is_cancel else "order"
-            self._say(Unknown(order_id, f"outcome of the {what} unknown: {why}; the venue is being asked"))
+            self._say(Unknown(order_id, f"outcome of the {what} unknown, the venue is being asked: {why}"))
