@@ -654,3 +654,28 @@ def test_a_cancel_all_waits_for_a_venue_that_is_away_where_that_is_wanted() -> N
 
     play(scene, script)
     assert {stands(1, CANCELED), stands(2, CANCELED)} <= set(scene.said)
+
+
+def test_what_the_engine_has_heard_of_an_order_is_not_said_again() -> None:
+    """Until something changes, a word was lost, or the engine says anew what it believes."""
+    scene = Scene()
+    partly = replace(stands(1), cum_qty=Decimal(4))
+
+    async def script() -> None:
+        scene.resting(1)
+        said: list[VenueRequest] = []
+        for word, expected in ((stands(1), 1), (stands(1), 1), (partly, 2), (partly, 2), (stands(1), 3)):
+            scene.keeper.heard(word)
+            said = scene.said
+            assert len(said) == expected
+        scene.keeper.say_again()
+        scene.keeper.heard(stands(1))
+        scene.keeper.heard(stands(1))
+        assert len(said) == 4
+        scene.keeper.ask(Believed(1, (order(1),), last=True))
+        scene.keeper.heard(stands(1))
+        assert len(said) == 5
+        scene.keeper.heard(stands(1, CANCELED))
+        assert said[-1] == stands(1, CANCELED)
+
+    play(scene, script)

@@ -7,6 +7,7 @@ cancel is sent again as long as the venue still has the order and has not refuse
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 
@@ -107,6 +108,10 @@ class Keeper:
                 self._start(self._reader.read_scope(ask))
             case Believed():
                 self._believe(ask)
+
+    def say_again(self) -> None:
+        """A word was lost on its way to the engine: hold none back that is said again."""
+        self._table.say_again()
 
     def heard(self, said: VenueOrder | CancelReject) -> None:
         """Take what the venue says by itself."""
@@ -242,10 +247,11 @@ class Keeper:
 
     async def _wait_for_end(self, order_id: int, seconds: float) -> None:
         """Give the venue the time to say it by itself."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + seconds
-        while order_id in self._table.awaited and clock() < until:
-            await asyncio.sleep(0.02)
+        awaited = self._table.awaited.get(order_id)
+        if awaited is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await awaited.ended.wait()
 
     async def _look(self, order_id: int) -> bool:
         """See how an awaited order stands, and say it. False when that could not be seen."""
@@ -279,7 +285,9 @@ class Keeper:
             await self._look(order_id)
 
     async def _look_at_all(self, orders: Sequence[Order]) -> None:
-        """See how many orders stand with one look at all that are open."""
+        """See how many orders stand with one look at all that are open, unless none is awaited any more."""
+        if not any(order.order_id in self._table.awaited for order in orders):
+            return
         try:
             listed = await self._slots.ask(Urgency.LOOK, partial(self._adapter.open_orders, None))
         except (VenueAwayError, UnknownOutcomeError, VenueRefusedError):

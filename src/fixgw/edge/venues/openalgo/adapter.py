@@ -34,6 +34,7 @@ BACK_SECONDS = 0.2  # before the first attempt to come back; then twice as long 
 BACK_SECONDS_MAX = 30.0
 IDLE_SECONDS_MAX = 4.0  # a connection is not used again after so long: servers close them after 5
 READ_SHARE = 2  # order books are read at most every so many slots of requests_per_second
+REST_SHARE = 2  # times as long as one took nothing is read: a large one must not take the time of cancels
 STRATEGY = f"{PREFIX}gateway"  # of calls that are about no order of ours alone
 
 _ERRORS = (VenueAwayError, VenueBusyError, VenueRefusedError, UnknownOutcomeError, VenueMistakenError)
@@ -61,6 +62,7 @@ class OpenAlgo:
         )
         self._reading = asyncio.Lock()
         self._read_began = -1.0
+        self._read_seconds = 0.0  # how long the last one took
         self._wake = asyncio.Event()
         self._sent: dict[int, asyncio.Event] = {}
         self._mistake = ""
@@ -126,7 +128,7 @@ class OpenAlgo:
     @property
     def _least(self) -> float:
         """Between two order books at least, in seconds."""
-        return READ_SHARE / self._settings.requests_per_second
+        return max(READ_SHARE / self._settings.requests_per_second, REST_SHARE * self._read_seconds)
 
     async def _rest(self, seconds: float) -> None:
         """Wait so long, or until there is a reason to look before."""
@@ -149,7 +151,7 @@ class OpenAlgo:
                 self._is_mistaken("the venue does not say that it is in mode analyze, which is configured")
             rows, unreadable = replies.read_book(said)
             news = self._ledger.take(rows, unreadable)
-            self._read_began = began
+            self._read_began, self._read_seconds = began, clock() - began
         self._is_back()
         for order in news:
             self._tell(order)
