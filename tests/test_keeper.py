@@ -526,7 +526,10 @@ def test_a_venue_that_is_another_one_is_not_asked_any_more() -> None:
         assert "analyze" in scene.keeper.health.why
 
     play(scene, script)
-    assert scene.said == []
+    [unknown] = scene.said
+    assert isinstance(unknown, Unknown)
+    assert "not asked any more" in unknown.text
+    assert "analyze" in unknown.text
 
 
 def test_the_largest_orders_are_canceled_first_where_it_is_wanted() -> None:
@@ -679,3 +682,46 @@ def test_what_the_engine_has_heard_of_an_order_is_not_said_again() -> None:
         assert said[-1] == stands(1, CANCELED)
 
     play(scene, script)
+
+
+@pytest.mark.parametrize("where", ["cancel", "find", "cancel_all", "open_orders"])
+def test_a_mistake_of_ours_leaves_no_cancel_behind(where: str) -> None:
+    """Its outcome is unknown, which is said, and it is found out all the same."""
+    scene = Scene()
+    scene.venue.reaches = Reach.NATIVE
+    scene.venue.tells = where != "find"
+    scene.venue.acts = where not in ("cancel", "open_orders")
+
+    async def script() -> None:
+        scene.resting(1, 2)
+        selector = ALL if where in ("cancel_all", "open_orders") else None
+        scene.venue.errors[where] = [RuntimeError("a mistake")]
+        scene.cancel(1, 2, selector=selector)
+        await scene.until(lambda: any(isinstance(said, Unknown) for said in scene.said))
+        assert scene.keeper.health.unknown
+        scene.venue.acts = True
+        await scene.until_idle()
+
+    play(scene, script)
+    told = [said for said in scene.said if isinstance(said, Unknown)]
+    assert all("a mistake of fixgw's own" in said.text for said in told)
+    assert {stands(1, CANCELED), stands(2, CANCELED)} <= set(scene.said)
+    assert scene.keeper.health.unknown == 0
+
+
+def test_a_mistake_of_ours_sends_no_order_twice() -> None:
+    """It is looked for, as one whose answer was lost."""
+    scene = Scene()
+    scene.venue.errors["place"] = [RuntimeError("a mistake")]
+
+    async def script() -> None:
+        scene.keeper.ask(PlaceOrder(new(1)))
+        await scene.until(lambda: bool(scene.said))
+        scene.venue.orders[1] = stands(1)  # it had been sent
+        await scene.until_idle()
+
+    play(scene, script)
+    unknown, last = scene.said
+    assert isinstance(unknown, Unknown)
+    assert last == stands(1)
+    assert scene.venue.asked.count("place 1") == 1

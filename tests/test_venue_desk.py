@@ -12,9 +12,11 @@ from fixgw.core.errors import ErrorCode, Failure, Refusal
 from fixgw.core.order import OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, Report
 from fixgw.core.requests import (
+    FillOrder,
     MassCancel,
     OrderAnswer,
     ScopeRead,
+    TriggerOrder,
     Unknown,
     VenueDetails,
     VenueOrder,
@@ -22,7 +24,7 @@ from fixgw.core.requests import (
     VenueStatus,
 )
 from fixgw.core.scope import Scope, ScopeType
-from fixgw.engine.sandbox import HoldCancels, ReleaseCancels
+from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Answered, Ask, Command, Happened, Limits
 from fixgw.engine.venue_asks import Believed, CancelOrders, PlaceOrder, ReadScope, VenueAsk, VenueHealth
 from tests.test_desk import NOW, Bench
@@ -287,6 +289,21 @@ def test_the_sandbox_answers_for_no_other_venue(bench: VenueBench) -> None:
     assert bench.desk.states[1].book[1].status is OrdStatus.PENDING_CANCEL
 
 
+@pytest.mark.parametrize("said", [FillOrder(1, Decimal(1)), TriggerOrder(1), RefuseCancel(1, "no")])
+def test_the_sandbox_does_nothing_to_an_order_that_lives_elsewhere(
+    bench: VenueBench, said: FillOrder | TriggerOrder | RefuseCancel
+) -> None:
+    """106, and the venue is named: its own word is the only one that counts."""
+    bench.resting("a1", 1)
+    refused: list[Refusal | None] = []
+    bench.desk.turn(bench.door, [], [Command(said, refused.append)], NOW)
+    assert refused[0] is not None
+    assert refused[0].code is ErrorCode.OPERATION_NOT_SUPPORTED
+    assert "'outside'" in refused[0].detail
+    assert bench.door.take() == []
+    assert bench.desk.states[1].book[1].status is OrdStatus.NEW
+
+
 def test_a_day_order_that_outlives_its_day_is_canceled_on_its_venue(bench: VenueBench) -> None:
     """A venue may have no Day orders: then it rests there as good till cancel, and we end it."""
     bench.resting("a1", 1)
@@ -344,3 +361,19 @@ def test_an_api_client_is_answered_when_its_mass_cancel_has_its_orders(bench: Ve
     assert isinstance(answered, Answered)
     assert answered.refusal is not None
     assert answered.refusal.code is ErrorCode.SERVER_ERROR
+
+
+def test_an_api_client_that_is_gone_is_answered_no_more(bench: VenueBench) -> None:
+    """Its mass cancel goes on: only nobody waits for the answer."""
+    bench.resting("a1", 1)
+    request = MassCancel(user_id=37, oms=OmsName(1), scope=Scope(ScopeType.ALL), owner_id=37)
+    tell = bench.told.append
+    bench.desk.turn(bench.door, [], [], NOW, [(Ask(7, "alphapoint", request), tell)])
+    [read] = bench.take()
+    assert isinstance(read, ReadScope)
+    bench.desk.gone(tell)
+    assert not bench.desk.answers._mass_cancels
+    bench.hear(ScopeRead(1, read.mass_cancel_id))
+    assert bench.told == []
+    [asked] = bench.take()
+    assert isinstance(asked, CancelOrders)

@@ -37,6 +37,8 @@ class Answers:
     def forget(self, tell: Tell) -> None:
         """Nobody listens to `tell` any more."""
         self._watching.pop(tell, None)
+        for mass_cancel_id in [number for number, (told, _) in self._mass_cancels.items() if told == tell]:
+            del self._mass_cancels[mass_cancel_id]
 
     def put(self, tell: Callable[[_Told], None], what: _Told) -> None:
         """Have `tell` told something, or what a venue has to do, after the commit."""

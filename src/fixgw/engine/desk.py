@@ -11,7 +11,15 @@ from msgspec.structs import replace
 
 from fixgw.core import repetition
 from fixgw.core.directory import Directory, PendingCancelReports
-from fixgw.core.errors import Failure, Refusal, Subject, not_authorized, not_found, server_error
+from fixgw.core.errors import (
+    Failure,
+    Refusal,
+    Subject,
+    not_authorized,
+    not_found,
+    not_supported,
+    server_error,
+)
 from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRefused, OrderEntered
 from fixgw.core.oms import (
     Decision,
@@ -26,8 +34,10 @@ from fixgw.core.order import Order
 from fixgw.core.requests import (
     ApiRequest,
     ClientRequest,
+    FillOrder,
     NewOrder,
     ScopeRead,
+    TriggerOrder,
     VenueOrder,
     VenueRequest,
 )
@@ -382,13 +392,23 @@ class Desk:
         if isinstance(said, SessionCommand):
             known = said.session in self.directory.sessions
             return None if known else not_found(f"there is no session {said.session}", Subject.ORDER)
+        if isinstance(said, RefuseCancel | FillOrder | TriggerOrder) and (wrong := self._elsewhere(said)):
+            return wrong
         if not isinstance(said, SandboxCommand):
             return self._venue_said(said, "link")
-        if isinstance(said, RefuseCancel) and self._state_of(said.order_id) is None:
-            return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
         for answer in self._sandbox.told(said, self._embedded):
             self._venue_said(answer, "link")
         return None
+
+    def _elsewhere(self, said: RefuseCancel | FillOrder | TriggerOrder) -> Refusal | None:
+        """Why the sandbox cannot do this to an order: it has none such."""
+        state = self._state_of(said.order_id)
+        if state is None:
+            return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
+        if state.oms.is_embedded:
+            return None
+        where = f"order {said.order_id} lives on the venue {state.oms.venue!r}"
+        return not_supported(f"{where}: the sandbox can do nothing to it")
 
     def _venue_said(self, said: VenueRequest, door: str) -> Refusal | None:
         if isinstance(said, VenueOrder | ScopeRead):

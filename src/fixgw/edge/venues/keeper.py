@@ -98,12 +98,10 @@ class Keeper:
         """Do what the engine asks."""
         match ask:
             case PlaceOrder(order=order):
-                self._await(order, is_cancel=False)
-                self._start(self._place(order))
+                self._start(self._place(order), [self._await(order, is_cancel=False)])
             case CancelOrders():
-                for order in ask.orders:
-                    self._await(order, is_cancel=True)
-                self._start(self._cancel(ask.orders, ask.selector))
+                awaited = [self._await(order, is_cancel=True) for order in ask.orders]
+                self._start(self._cancel(ask.orders, ask.selector), awaited)
             case ReadScope():
                 self._start(self._reader.read_scope(ask))
             case Believed():
@@ -122,7 +120,9 @@ class Keeper:
         if awaited is not None and awaited.is_cancel:
             self._start(self._refused(awaited, said.text))
 
-    def _start(self, work: Awaitable[None]) -> None:
+    def _start(self, work: Awaitable[None], about: Sequence[Awaited] = ()) -> None:
+        """Do `work`, in which the outcome of these orders is found out."""
+
         async def fenced() -> None:
             try:
                 await work
@@ -131,15 +131,34 @@ class Keeper:
                 log.error(
                     "venue is not the one that is configured", venue=self._settings.name, why=str(error)
                 )
+                self._are_unknown(about, str(error))
             except Exception:
                 log.exception("our mistake", venue=self._settings.name)
+                self._are_unknown(about, "a mistake of fixgw's own, which is in its log")
+                for awaited in about:
+                    if self._is_awaited(awaited):
+                        self._start(self._begin_again(awaited), [awaited])
 
         task = asyncio.ensure_future(fenced())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _await(self, order: Order, *, is_cancel: bool) -> None:
-        self._table.wait_for(order, asyncio.get_running_loop().time(), is_cancel=is_cancel)
+    def _are_unknown(self, about: Iterable[Awaited], why: str) -> None:
+        for awaited in about:
+            if self._is_awaited(awaited):
+                self._table.is_unknown(awaited.order.order_id, why)
+
+    async def _begin_again(self, awaited: Awaited) -> None:
+        """After a mistake of ours, find out about an order as after a restart, less and less often."""
+        pause = min(self._settings.confirm_seconds * 2**awaited.mistakes, LOOK_SECONDS_MAX)
+        awaited.mistakes += 1
+        await self._wait_for_end(awaited.order.order_id, pause)
+        if self._is_awaited(awaited):
+            order_id = awaited.order.order_id
+            await (self._take_up(order_id) if awaited.is_cancel else self._look_until_known(order_id))
+
+    def _await(self, order: Order, *, is_cancel: bool) -> Awaited:
+        return self._table.wait_for(order, asyncio.get_running_loop().time(), is_cancel=is_cancel)
 
     # asking
 
@@ -178,8 +197,8 @@ class Keeper:
                 await asyncio.sleep(self._settings.confirm_seconds)
             await self._look_at_all(orders)
         for order in self._first(orders):
-            if order.order_id in self._table.awaited:
-                self._start(self._cancel_one(order.order_id))
+            if (awaited := self._table.awaited.get(order.order_id)) is not None:
+                self._start(self._cancel_one(order.order_id), [awaited])
 
     def _first(self, orders: Iterable[Order]) -> list[Order]:
         """The orders in the order in which they are canceled."""
@@ -306,11 +325,9 @@ class Keeper:
             if order.order_id in self._table.awaited:
                 continue
             if order.status is OrdStatus.PENDING_NEW:
-                self._await(order, is_cancel=False)
-                self._start(self._look_until_known(order.order_id))
+                self._start(self._look_until_known(order.order_id), [self._await(order, is_cancel=False)])
             elif order.status is OrdStatus.PENDING_CANCEL:
-                self._await(order, is_cancel=True)
-                self._start(self._take_up(order.order_id))
+                self._start(self._take_up(order.order_id), [self._await(order, is_cancel=True)])
         self._table.is_believed = self._table.is_believed or ask.last
 
     async def _take_up(self, order_id: int) -> None:

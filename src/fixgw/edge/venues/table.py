@@ -14,7 +14,7 @@ class Awaited(Struct):
     """An order whose outcome is awaited, and since when (seconds of the loop's clock).
 
     `is_cancel`: that of its cancel, else that of its entry. `cancels` counts those that the venue took.
-    `ended` is set when it is awaited no more.
+    `mistakes` counts those of our own on the way to it. `ended` is set when it is awaited no more.
     """
 
     order: Order
@@ -22,6 +22,7 @@ class Awaited(Struct):
     since: float
     cancels: int = 0
     is_unknown: bool = False
+    mistakes: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -52,11 +53,12 @@ class Table:
         self._adapter.know(order)
         self.open[order.order_id] = order
 
-    def wait_for(self, order: Order, since: float, *, is_cancel: bool) -> None:
+    def wait_for(self, order: Order, since: float, *, is_cancel: bool) -> Awaited:
         """Await the outcome of its cancel, or else of its entry, from `since` on (the loop's clock)."""
         self.know(order)
         self._end(order.order_id)
-        self.awaited[order.order_id] = Awaited(order, is_cancel, since)
+        awaited = self.awaited[order.order_id] = Awaited(order, is_cancel, since)
+        return awaited
 
     def named(self, said: CancelReject) -> Awaited | None:
         """The order that a reject names, when its outcome is awaited."""
@@ -111,4 +113,5 @@ class Table:
         if awaited is not None and not awaited.is_unknown:
             awaited.is_unknown = True
             what = "cancel" if awaited.is_cancel else "order"
-            self._say(Unknown(order_id, f"outcome of the {what} unknown, the venue is being asked: {why}"))
+            then = "is not asked any more" if self.mistake else "is being asked"
+            self._say(Unknown(order_id, f"outcome of the {what} unknown, the venue {then}: {why}"))
