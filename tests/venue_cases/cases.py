@@ -107,7 +107,7 @@ def ack_then_reject(stage: Stage) -> None:
     outcome = stage.outcome(request, [one])
     final = outcome.finals[one.cl_ord_id]
     assert (final.type, final[39], final[102]) == ("9", "0", "99")
-    assert stage.is_reason(final[58], "in an auction"), final
+    assert "in an auction" in final[58], final
     assert one.price in {row.price for row in stage.there()}
 
 
@@ -124,7 +124,7 @@ def partial(stage: Stage) -> None:
     outcome = stage.outcome(request, orders)
     assert outcome.canceled == {first.cl_ord_id, third.cl_ord_id}
     assert outcome.finals[first.cl_ord_id][14] == "4"
-    assert stage.is_reason(outcome.finals[second.cl_ord_id][58], "not this one"), outcome
+    assert "not this one" in outcome.finals[second.cl_ord_id][58], outcome
     assert {row.price for row in stage.there()} >= {second.price, beside.price}
 
 

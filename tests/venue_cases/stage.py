@@ -321,10 +321,6 @@ class Stage:
         assert one.type == "9" or (one.type, one[531]) == ("r", "0"), one
         return one
 
-    def is_reason(self, text: str, why: str) -> bool:
-        """Whether the venue's reason is told. An EMS may answer without one before it reports it."""
-        return why in text or (self.kind == "coinapi_ems" and "the venue has refused the cancel" in text)
-
     def cancel(self, entered: Entered) -> str:
         """Send an F; its ClOrdID."""
         name = fresh("c")
