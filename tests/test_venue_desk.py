@@ -12,6 +12,7 @@ from fixgw.core.errors import ErrorCode, Failure, Refusal
 from fixgw.core.order import OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, Report
 from fixgw.core.requests import (
+    CancelOrder,
     FillOrder,
     MassCancel,
     OrderAnswer,
@@ -377,3 +378,47 @@ def test_an_api_client_that_is_gone_is_answered_no_more(bench: VenueBench) -> No
     assert bench.told == []
     [asked] = bench.take()
     assert isinstance(asked, CancelOrders)
+
+
+def test_an_id_that_the_venue_and_we_have_given_out_never_means_the_wrong_order(bench: VenueBench) -> None:
+    """The number is ours; the venue's has a word before it, which it keeps."""
+    bench.resting("a1", 1)
+    bench.hear(learned("1"))  # our order 1, and theirs
+    [one] = [made for made in bench.desk.states[1].book if made.user_id == 0]
+    assert one.shown_id == "venue:1"
+    assert shown(bench.ask("F", cancel("c1", "NONE", (37, "1")))) == ["8 150=6 39=6 11=c1 41=a1"]
+    theirs = cancel("c2", "NONE", (37, "venue:1"), side="2", qty=3)
+    assert shown(bench.ask("F", theirs)) == ["8 150=6 39=6 11=c2 41=NONE"]
+    assert [asked.orders[0].venue_order_id for asked in bench.take() if isinstance(asked, CancelOrders)] == [
+        "v1",
+        "1",
+    ]
+    unknown = cancel("c3", "NONE", (37, "venue:2"), side="2", qty=3)
+    assert shown(bench.ask("F", unknown)) == ["9 39=None 11=c3 41=None"]
+
+
+def test_no_id_is_given_out_that_an_order_of_the_venue_is_shown_under(bench: VenueBench) -> None:
+    """So the number means that order, now and later, also after a restart."""
+    bench.hear(learned("3"))  # our own id of it is 1
+    bench.hear(learned("4"))
+    bench.resting("a1", 5)
+    [ours] = [made for made in bench.desk.states[1].book if made.user_id == 37]
+    assert ours.order_id == 5
+    bench.restart()
+    for number in ("3", "venue:4"):
+        wanted = cancel(f"c{number}", "NONE", (37, number), side="2", qty=3)
+        assert shown(bench.ask("F", wanted)) == [f"8 150=6 39=6 11=c{number} 41=NONE"]
+
+
+def test_an_order_of_the_venue_is_canceled_over_the_api_by_the_id_that_is_shown_there(
+    bench: VenueBench,
+) -> None:
+    """Those clients have numbers only: it is our own."""
+    bench.hear(learned("777"))
+    [made] = bench.desk.states[1].book
+    request = CancelOrder(user_id=37, oms=OmsName(1), order_id=made.order_id)
+    bench.desk.turn(bench.door, [], [], NOW, [(Ask(7, "alphapoint", request), bench.told.append)])
+    [answered] = bench.told
+    assert isinstance(answered, Answered)
+    assert answered.refusal is None
+    assert answered.orders[0].status is OrdStatus.PENDING_CANCEL

@@ -6,6 +6,7 @@ front shows the same open orders as its venue.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -409,17 +410,20 @@ def learned(stage: Stage) -> None:
     """Its OrderID(37) is the venue's, it has no ClOrdID(11); it is canceled by that, or with its account."""
     [ours] = stage.enter()
     there = [stage.enter_at(stage.owner, "BTC-USD") for _ in range(2)]
-    while int(there[-1].order_id) <= int(ours.order_id):  # an id that two orders have is refused
-        there.append(stage.enter_at(stage.owner, "BTC-USD"))
     until(lambda: stage.seen() == stage.there(), SLOW_SECONDS)
-    shown = {(report[37], report.get(11)) for report in stage.reports(stage.operator)}
-    assert shown >= {(one.order_id, None) for one in there} | {(ours.order_id, ours.cl_ord_id)}
+    reports = {Decimal(report[44]): report for report in stage.reports(stage.operator)}
+    assert (reports[ours.price][37], reports[ours.price][11]) == (ours.order_id, ours.cl_ord_id)
+    shown = {}
+    for entered in there:
+        shown[entered.order_id] = reports[entered.price][37]
+        assert shown[entered.order_id] in (entered.order_id, f"venue:{entered.order_id}")
+        assert 11 not in reports[entered.price]
     last = there.pop()
-    stage.trader.send("F", *cancel(name := fresh("c"), "NONE", (37, last.order_id)))
+    stage.trader.send("F", *cancel(name := fresh("c"), "NONE", (37, shown[last.order_id])))
     told = stage.until(stage.trader, lambda one: one.get(150) != "6")
     assert [(one[11], one[37], one.get(150)) for one in told] == [
-        (name, last.order_id, "6"),
-        (name, last.order_id, "4"),
+        (name, shown[last.order_id], "6"),
+        (name, shown[last.order_id], "4"),
     ]
     stage.owner_is_told(last)
     request = stage.mass((1, 14))
@@ -430,4 +434,6 @@ def learned(stage: Stage) -> None:
         assert (one[11], one.get(150)) == (request, "4"), one
         assert (one[37], one[41]) not in ends, one
         ends.add((one[37], one[41]))
-    assert ends == {(one.order_id, "NONE") for one in there} | {(ours.order_id, ours.cl_ord_id)}
+    assert ends == {(shown[entered.order_id], "NONE") for entered in there} | {
+        (ours.order_id, ours.cl_ord_id)
+    }

@@ -39,6 +39,11 @@ class Changes:
         self._mass_cancels: dict[int, OmsState] = {}
         self._day_starts: dict[int, datetime] = {}
 
+    def keep_clear(self, state: OmsState) -> None:
+        """Give out no id under which an order is shown already that was entered on its venue."""
+        while not state.oms.is_embedded and state.book.is_shown(str(self.next_id)):
+            self.next_id += 1
+
     def next_exec_id(self) -> int:
         """A new ExecID(17)."""
         self._next_exec_id += 1

@@ -17,7 +17,6 @@ from fixgw.core.errors import (
     Subject,
     not_authorized,
     not_found,
-    not_supported,
     server_error,
 )
 from fixgw.core.events import CancelRequested, Event, MassCancelAccepted, MassCancelRefused, OrderEntered
@@ -57,6 +56,7 @@ from fixgw.engine.sandbox import (
     RefuseCancel,
     Sandbox,
     SandboxCommand,
+    elsewhere,
     pending_cancels,
 )
 from fixgw.engine.sessions import Sessions
@@ -299,6 +299,7 @@ class Desk:
         return self.states[default]
 
     def _decide(self, state: OmsState, request: ClientRequest | ApiRequest) -> Decision:
+        self._changes.keep_clear(state)
         self._recall.for_request(state, request, self._changes.next_id)
         try:
             if isinstance(request, NewOrder) and (over := self._above_rate(state, request)) is not None:
@@ -392,23 +393,15 @@ class Desk:
         if isinstance(said, SessionCommand):
             known = said.session in self.directory.sessions
             return None if known else not_found(f"there is no session {said.session}", Subject.ORDER)
-        if isinstance(said, RefuseCancel | FillOrder | TriggerOrder) and (wrong := self._elsewhere(said)):
-            return wrong
+        if isinstance(said, RefuseCancel | FillOrder | TriggerOrder):
+            wrong = elsewhere(said.order_id, self._state_of(said.order_id))
+            if wrong is not None:
+                return wrong
         if not isinstance(said, SandboxCommand):
             return self._venue_said(said, "link")
         for answer in self._sandbox.told(said, self._embedded):
             self._venue_said(answer, "link")
         return None
-
-    def _elsewhere(self, said: RefuseCancel | FillOrder | TriggerOrder) -> Refusal | None:
-        """Why the sandbox cannot do this to an order: it has none such."""
-        state = self._state_of(said.order_id)
-        if state is None:
-            return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
-        if state.oms.is_embedded:
-            return None
-        where = f"order {said.order_id} lives on the venue {state.oms.venue!r}"
-        return not_supported(f"{where}: the sandbox can do nothing to it")
 
     def _venue_said(self, said: VenueRequest, door: str) -> Refusal | None:
         if isinstance(said, VenueOrder | ScopeRead):
