@@ -45,6 +45,7 @@ class Scripted:
         self.tells = True  # whether it says so by itself
         self.is_up = True
         self.why_away = ""
+        self.finds_together = False
 
     def know(self, order: Order) -> None:
         """It knows them all."""
@@ -725,3 +726,21 @@ def test_a_mistake_of_ours_sends_no_order_twice() -> None:
     assert isinstance(unknown, Unknown)
     assert last == stands(1)
     assert scene.venue.asked.count("place 1") == 1
+
+
+def test_those_who_wait_for_one_look_take_no_turns() -> None:
+    """With one request at once, a cancel goes out while others are looked at; the venue gets its pause."""
+    scene = Scene(requests_at_once=1)
+    scene.venue.finds_together = True
+    scene.venue.tells = False
+    scene.venue.errors["find"] = [VenueBusyError("slow down", 0.2)]
+
+    async def script() -> None:
+        scene.resting(1, 2, 3)
+        scene.cancel(1, 2)
+        await scene.until(lambda: any(asked.startswith("find") for asked in scene.venue.asked))
+        scene.cancel(3)
+        await scene.until_idle()
+
+    play(scene, script)
+    assert set(scene.said) == {stands(1, CANCELED), stands(2, CANCELED), stands(3, CANCELED)}

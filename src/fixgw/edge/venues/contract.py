@@ -74,6 +74,11 @@ class Adapter(Protocol):
         """Why it cannot, for a person; empty while it can."""
         ...
 
+    @property
+    def finds_together(self) -> bool:
+        """Whether `find` reads all orders at once for whoever asks meanwhile, and needs no turn."""
+        ...
+
     def know(self, order: Order) -> None:
         """From now on say what happens to this order under its order_id."""
         ...

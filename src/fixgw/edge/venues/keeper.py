@@ -24,6 +24,7 @@ from fixgw.edge.venues.contract import (
     Tell,
     UnknownOutcomeError,
     VenueAwayError,
+    VenueBusyError,
     VenueMistakenError,
     VenueRefusedError,
 )
@@ -279,7 +280,13 @@ class Keeper:
             return True
         order = awaited.order
         try:
-            said = await self._slots.ask(Urgency.LOOK, partial(self._adapter.find, order))
+            if self._adapter.finds_together:  # very many who wait for one answer must not take all turns
+                said = await self._adapter.find(order)
+            else:
+                said = await self._slots.ask(Urgency.LOOK, partial(self._adapter.find, order))
+        except VenueBusyError as busy:
+            self._slots.pause(busy.seconds)
+            return False
         except (VenueAwayError, UnknownOutcomeError, VenueRefusedError) as error:
             self._table.is_unknown(order_id, str(error))
             return False

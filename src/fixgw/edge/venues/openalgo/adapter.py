@@ -83,6 +83,11 @@ class OpenAlgo:
         """Why it was not."""
         return self._why_away
 
+    @property
+    def finds_together(self) -> bool:
+        """Whether one look is enough for all: it is, at the order book."""
+        return True
+
     def know(self, order: Order) -> None:
         """From now on say what happens to this order under its order_id."""
         self._ledger.know(order)
