@@ -41,7 +41,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 """What stands in the messages of each dialect, and in no others, by what they are for."""
 
-MANY = int(os.environ.get("FIXGW_VENUE_ORDERS", "500"))
+MANY = int(os.environ.get("FIXGW_VENUE_ORDERS", "200"))
 """The orders of the largest case; 5,000 take too long to be in every run."""
 
 ALWAYS = 1_000_000  # messages
