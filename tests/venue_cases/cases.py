@@ -437,3 +437,36 @@ def learned(stage: Stage) -> None:
     assert ends == {(shown[entered.order_id], "NONE") for entered in there} | {
         (ours.order_id, ours.cl_ord_id)
     }
+
+
+@case("restarted with an order on its way", NO_REPLY)
+def restart_with_order(stage: Stage) -> None:
+    """All processes are killed when the venue has an order and nobody knows: it is found, not sent again."""
+    stage.hide()
+    stage.proxy.put(Do.LOSE_REPLY, stage.word(PLACE))
+    price, sent = stage.price(), stage.orders_sent
+    stage.trader.send("D", *order(name := fresh("o"), (44, price)))
+    assert stage.until(stage.trader, lambda _: True)[0].get(150) == "A"
+    until(lambda: price in {row.price for row in stage.there()})
+    stage.kill()
+    stage.show()
+    stage.start()
+    *before, last = stage.until(stage.trader, lambda one: one.get(150) == "0")
+    assert last[11] == name
+    assert all((one[11], one.get(150)) == (name, "A") for one in before), before
+    assert stage.orders_sent == sent + 1
+    assert [row.price for row in stage.there()].count(price) == 1
+
+
+@case("one process killed with a cancel on its way", "it lives in the engine: case 12")
+def one_process_killed(stage: Stage) -> None:
+    """The engine alone, or the venues' process alone: the other one finds out what became of it."""
+    for process in ("engine", "venues"):
+        [one] = stage.enter()
+        stage.hold()
+        request = stage.cancel(one)
+        stage.pending(request)
+        stage.kill_one(process)
+        stage.release()
+        assert stage.outcome(request, [one]).canceled == {one.cl_ord_id}
+        stage.until_up()

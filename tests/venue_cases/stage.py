@@ -254,6 +254,12 @@ class Stage:
         if self.has_wire:
             self.proxy.clear()
 
+    @property
+    def orders_sent(self) -> int:
+        """How many times an order was sent to the venue."""
+        request = r'"SendOrder","o":"{\"OMSId'  # its reply, on the same WebSocket, has the name too
+        return self.proxy.count(request if self.kind == "alphapoint" else self.word(PLACE))
+
     def word(self, of: int) -> str:
         """What stands in these messages of the dialect."""
         return WORDS[self.kind][of]
@@ -261,6 +267,16 @@ class Stage:
     def kill(self) -> None:
         """Kill all processes of the front at once."""
         self.front.kill()
+
+    def kill_one(self, process: str) -> None:
+        """Kill the engine or the venues' process of the front, which is started again."""
+        if process == "engine":
+            self.front.kill_engine()
+            self.front.until_ready()
+            for client in (self.trader, self.operator):
+                assert client.logon().type == "A"
+        else:
+            self.front.kill_venues()
 
     def start(self, **settings: object) -> None:
         """Start the front again; its clients log on again and lose nothing."""
