@@ -486,7 +486,7 @@ def test_a_scope_is_read_with_those_that_are_no_longer_there() -> None:
         scene.venue.errors["open_orders"] = [VenueAwayError("no connection")]
         scene.keeper.ask(ReadScope(8, ALL))
         await scene.until(lambda: len(scene.said) > 3)
-        scene.venue.reaches = Reach.REFUSED
+        scene.venue.errors["open_orders"] = [VenueMistakenError("it is in mode analyze")]
         scene.keeper.ask(ReadScope(9, ALL))
         await scene.until(lambda: len(scene.said) > 4)
 

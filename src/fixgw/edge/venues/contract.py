@@ -44,7 +44,6 @@ class Reach(StrEnum):
 
     NATIVE = "native"  # the venue's own cancel-all reaches exactly these orders
     FAN_OUT = "fan-out"  # one cancel for each order
-    REFUSED = "refused"  # not at all: 106
 
 
 class CancelReject(Struct, frozen=True):
