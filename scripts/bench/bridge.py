@@ -39,6 +39,7 @@ ROUNDS = 5
 ORDERS = 1_000
 ENTERED_AT_ONCE = 100
 GOAL = 1.5
+HEARTBEAT_SECONDS = 600  # the session rests while the bare client works
 OWNER = {"alphapoint": 1, "coinapi_ems": 1, "openalgo": 37}  # whose key the bridge has
 UNLIMITED = Limits(16, 10_000)
 LIMITED = Limits(8, 200)
@@ -81,7 +82,7 @@ class Contest:
         data = self._bridge.front.data
         until(lambda: all(venue.is_up for venue in call(data, Status()).status.venues))
         self._session = client.log_on(
-            self._bridge.front.port, "TRADER37", "FIXGW", "TRADER37", "trader37-demo"
+            self._bridge.front.port, "TRADER37", "FIXGW", "TRADER37", "trader37-demo", HEARTBEAT_SECONDS
         )
         return self
 

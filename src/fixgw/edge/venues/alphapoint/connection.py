@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import count
 
 import structlog
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
@@ -13,6 +13,7 @@ from fixgw.edge.venues.alphapoint import replies
 from fixgw.edge.venues.alphapoint.replies import Frame, UnreadableError
 from fixgw.edge.venues.alphapoint.requests import Call
 from fixgw.edge.venues.contract import UnknownOutcomeError, VenueAwayError
+from fixgw.edge.venues.socket import Socket
 
 log = structlog.get_logger("fixgw.venues")
 
@@ -26,19 +27,6 @@ Heard = Callable[[Frame], None]
 """Gets each frame that is not a reply."""
 
 
-class _Socket(ClientConnection):
-    """Knows how many bytes have come, and when the last did (seconds of the loop's clock)."""
-
-    received = 0
-    received_at = 0.0
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
-        self.received += len(data)
-        self.received_at = self.loop.time()
-        super().data_received(data)
-
-
 class Connection:
     """One connection from its beginning to its end, for one event loop.
 
@@ -47,7 +35,7 @@ class Connection:
     frame proves nothing, because the answer has to wait for the end of that.
     """
 
-    def __init__(self, websocket: _Socket, seconds: float, heard: Heard) -> None:
+    def __init__(self, websocket: Socket, seconds: float, heard: Heard) -> None:
         self._websocket = websocket
         self._seconds = seconds
         self._heard = heard
@@ -63,12 +51,12 @@ class Connection:
             close_timeout=CLOSE_SECONDS,
             ping_interval=seconds,
             ping_timeout=None,  # `_watch` sees whether it is there
-            create_connection=_Socket,
+            create_connection=Socket,
             max_size=FRAME_BYTES_MAX,
             compression=None,
             proxy=True if url.startswith("wss:") else None,  # no proxy hears what is not encrypted
         )
-        assert isinstance(websocket, _Socket)
+        assert isinstance(websocket, Socket)
         return cls(websocket, seconds, heard)
 
     @property
