@@ -744,3 +744,42 @@ def test_those_who_wait_for_one_look_take_no_turns() -> None:
 
     play(scene, script)
     assert set(scene.said) == {stands(1, CANCELED), stands(2, CANCELED), stands(3, CANCELED)}
+
+
+@pytest.mark.parametrize("is_native", [True, False])
+def test_a_cancel_that_was_sent_before_is_not_said_to_have_not_been(*, is_native: bool) -> None:
+    """The venue took one, and is away for the next: the first may still be done, so nobody knows."""
+    scene = Scene()
+    scene.venue.reaches = Reach.NATIVE
+    scene.venue.acts = False
+
+    async def script() -> None:
+        scene.resting(1, 2)
+        scene.cancel(1, 2, selector=ALL if is_native else None)
+        await scene.until(lambda: bool({"cancel_all", "cancel 1"} & set(scene.venue.asked)))
+        scene.venue.errors["cancel"] = [VenueAwayError("no connection")] * 2
+        await scene.until(lambda: sum(isinstance(said, Unknown) for said in scene.said) == 2)
+        scene.venue.acts = True
+        await scene.until_idle()
+
+    play(scene, script)
+    assert not any(isinstance(said, OrderAnswer) for said in scene.said)
+    assert {stands(1, CANCELED), stands(2, CANCELED)} <= set(scene.said)
+
+
+def test_a_cancel_that_may_have_been_sent_before_a_restart_is_not_said_to_have_not_been() -> None:
+    """Nobody knows: it is found out."""
+    scene = Scene()
+    scene.venue.acts = False
+
+    async def script() -> None:
+        scene.venue.orders[1] = stands(1)
+        scene.venue.errors["cancel"] = [VenueAwayError("no connection")]
+        scene.keeper.ask(Believed(1, (pending(order(1)),), last=True))
+        await scene.until(lambda: any(isinstance(said, Unknown) for said in scene.said))
+        scene.venue.acts = True
+        await scene.until_idle()
+
+    play(scene, script)
+    assert not any(isinstance(said, OrderAnswer) for said in scene.said)
+    assert scene.said[-1] == stands(1, CANCELED)

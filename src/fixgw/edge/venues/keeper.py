@@ -195,6 +195,8 @@ class Keeper:
                     self._table.is_unknown(order.order_id, str(error))
                 await asyncio.sleep(self._settings.confirm_seconds)
             else:
+                for order in orders:
+                    self._table.was_canceled(order.order_id)
                 await asyncio.sleep(self._settings.confirm_seconds)
             await self._look_at_all(orders)
         for order in self._first(orders):
@@ -231,7 +233,7 @@ class Keeper:
                 await self._wait_for_end(order_id, pause)
                 pause = min(pause * 2, LOOK_SECONDS_MAX)
             else:
-                awaited.cancels += 1
+                self._table.was_canceled(order_id)
                 if said is not None:
                     self._table.stands(said)
                 await self._wait_for_end(order_id, self._settings.confirm_seconds)
@@ -247,13 +249,14 @@ class Keeper:
 
     async def _away(self, orders: Sequence[Order], error: VenueAwayError) -> bool:
         """The venue is away and nothing was sent: wait for it, or say so. Whether it was waited for."""
-        if self._settings.when_away == "answer" and not any(
-            (awaited := self._table.awaited.get(order.order_id)) is not None and awaited.is_unknown
-            for order in orders
-        ):
-            for order in orders:
-                self._table.answer(order.order_id, _not_sent(error))
+        about = [self._table.awaited[one.order_id] for one in orders if one.order_id in self._table.awaited]
+        if self._settings.when_away == "answer" and not any(one.is_unknown or one.cancels for one in about):
+            for one in about:
+                self._table.answer(one.order.order_id, _not_sent(error))
             return False
+        for one in about:
+            if one.cancels:  # this time nothing was sent; what was sent before may still be done
+                self._table.is_unknown(one.order.order_id, str(error))
         while not self._adapter.is_up:
             await asyncio.sleep(0.1)
         return True
@@ -334,7 +337,9 @@ class Keeper:
             if order.status is OrdStatus.PENDING_NEW:
                 self._start(self._look_until_known(order.order_id), [self._await(order, is_cancel=False)])
             elif order.status is OrdStatus.PENDING_CANCEL:
-                self._start(self._take_up(order.order_id), [self._await(order, is_cancel=True)])
+                awaited = self._await(order, is_cancel=True)
+                self._table.was_canceled(order.order_id)  # as far as anybody knows
+                self._start(self._take_up(order.order_id), [awaited])
         self._table.is_believed = self._table.is_believed or ask.last
 
     async def _take_up(self, order_id: int) -> None:

@@ -13,8 +13,8 @@ from fixgw.edge.venues.contract import Adapter, CancelReject
 class Awaited(Struct):
     """An order whose outcome is awaited, and since when (seconds of the loop's clock).
 
-    `is_cancel`: that of its cancel, else that of its entry. `cancels` counts those that the venue took.
-    `mistakes` counts those of our own on the way to it. `ended` is set when it is awaited no more.
+    `is_cancel`: that of its cancel, else that of its entry. `cancels` counts those that the venue took, or
+    may have taken before this process began, `mistakes` those of our own on the way to it. `ended` is set when it is awaited no more.
     """
 
     order: Order
@@ -101,6 +101,11 @@ class Table:
         if awaited is not None:
             awaited.ended.set()
         return awaited
+
+    def was_canceled(self, order_id: int) -> None:
+        """The venue took a cancel of it, its own cancel-all included: what comes of that is to be seen."""
+        if (awaited := self.awaited.get(order_id)) is not None:
+            awaited.cancels += 1
 
     def answer(self, order_id: int, refused: str) -> None:
         """Say that its cancel was refused, when that is awaited."""
