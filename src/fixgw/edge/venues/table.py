@@ -14,8 +14,8 @@ class Awaited(Struct):
     """An order whose outcome is awaited, and since when (seconds of the loop's clock).
 
     `is_cancel`: that of its cancel, else that of its entry. `cancels` counts those that the venue took, or
-    may have taken before this process began, `mistakes` those of our own on the way to it. `ended` is set when
-    it is awaited no more.
+    may have taken before this process began, `mistakes` those of our own on the way to it. `ended` is set
+    when it is awaited no more.
     """
 
     order: Order
