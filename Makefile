@@ -3,7 +3,7 @@
 PYTHON_IN_VENV := .venv/bin/python
 PIP_TOOLS := 7.6.2
 
-.PHONY: help setup demo demo-bridge cases test coverage lint types certify clients bench torture soak attacks fuzz dictionary lock clean bench-api bench-fairness fuzz-api
+.PHONY: help setup demo demo-bridge cases test coverage lint types certify clients bench torture soak attacks fuzz dictionary lock clean bench-api bench-bridge bench-fairness fuzz-api
 
 help:
 	@echo "make setup       create .venv with everything in it (compiles QuickFIX once, a few minutes)"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench       measure speed against a bare QuickFIX acceptor"
 	@echo "make bench-api   measure the API's speed against a bare FastAPI app, and FIX beside it"
 	@echo "make bench-fairness  measure what one session's flood costs another"
+	@echo "make bench-bridge one mass cancel on each kind of venue, beside a bare client of its dialect"
 	@echo "make torture     kill the gateway 50 times and check that nothing is lost or doubled"
 	@echo "make soak        ten minutes of load with a restart every 20 seconds"
 	@echo "make attacks     attack the FIX port in every way we know, and see who notices"
@@ -70,6 +71,9 @@ bench-api: setup
 
 bench-fairness: setup
 	@$(PYTHON_IN_VENV) scripts/bench/fairness.py
+
+bench-bridge: setup
+	@$(PYTHON_IN_VENV) scripts/bench/bridge.py
 
 torture: setup
 	$(PYTHON_IN_VENV) -m pytest -m long tests

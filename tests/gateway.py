@@ -221,6 +221,12 @@ class Gateway:
         os.kill(pid, number)
         until(lambda: not is_running(pid))
 
+    def kill_venues(self) -> None:
+        """kill -9 of the venues' process alone, which the supervisor starts again."""
+        pid = int(json.loads(self.log_lines('"event":"venues started"')[-1])["venues"])
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not is_running(pid))
+
     def until_api_ready(self, pid: int) -> None:
         """Wait until an API listens that is not the one that was `pid`."""
         until(lambda: self._listening("api") not in (None, pid))

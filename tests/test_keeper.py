@@ -45,6 +45,7 @@ class Scripted:
         self.tells = True  # whether it says so by itself
         self.is_up = True
         self.why_away = ""
+        self.finds_together = False
 
     def know(self, order: Order) -> None:
         """It knows them all."""
@@ -442,7 +443,10 @@ def test_a_cancel_that_was_not_sent_is_answered_or_waits(when_away: str, said: s
         await scene.until_idle()
 
     play(scene, script)
-    assert type(scene.said[-1]).__name__ == said
+    last = scene.said[-1]
+    assert type(last).__name__ == said
+    if isinstance(last, OrderAnswer):  # a long reason must not hide what matters: Text(58) has an end
+        assert last.refused == "nothing was sent to the venue: no connection"
 
 
 def test_a_native_cancel_all_is_used_where_it_reaches_exactly_the_set() -> None:
@@ -482,7 +486,7 @@ def test_a_scope_is_read_with_those_that_are_no_longer_there() -> None:
         scene.venue.errors["open_orders"] = [VenueAwayError("no connection")]
         scene.keeper.ask(ReadScope(8, ALL))
         await scene.until(lambda: len(scene.said) > 3)
-        scene.venue.reaches = Reach.REFUSED
+        scene.venue.errors["open_orders"] = [VenueMistakenError("it is in mode analyze")]
         scene.keeper.ask(ReadScope(9, ALL))
         await scene.until(lambda: len(scene.said) > 4)
 
@@ -523,7 +527,10 @@ def test_a_venue_that_is_another_one_is_not_asked_any_more() -> None:
         assert "analyze" in scene.keeper.health.why
 
     play(scene, script)
-    assert scene.said == []
+    [unknown] = scene.said
+    assert isinstance(unknown, Unknown)
+    assert "not asked any more" in unknown.text
+    assert "analyze" in unknown.text
 
 
 def test_the_largest_orders_are_canceled_first_where_it_is_wanted() -> None:
@@ -651,3 +658,128 @@ def test_a_cancel_all_waits_for_a_venue_that_is_away_where_that_is_wanted() -> N
 
     play(scene, script)
     assert {stands(1, CANCELED), stands(2, CANCELED)} <= set(scene.said)
+
+
+def test_what_the_engine_has_heard_of_an_order_is_not_said_again() -> None:
+    """Until something changes, a word was lost, or the engine says anew what it believes."""
+    scene = Scene()
+    partly = replace(stands(1), cum_qty=Decimal(4))
+
+    async def script() -> None:
+        scene.resting(1)
+        said: list[VenueRequest] = []
+        for word, expected in ((stands(1), 1), (stands(1), 1), (partly, 2), (partly, 2), (stands(1), 3)):
+            scene.keeper.heard(word)
+            said = scene.said
+            assert len(said) == expected
+        scene.keeper.say_again()
+        scene.keeper.heard(stands(1))
+        scene.keeper.heard(stands(1))
+        assert len(said) == 4
+        scene.keeper.ask(Believed(1, (order(1),), last=True))
+        scene.keeper.heard(stands(1))
+        assert len(said) == 5
+        scene.keeper.heard(stands(1, CANCELED))
+        assert said[-1] == stands(1, CANCELED)
+
+    play(scene, script)
+
+
+@pytest.mark.parametrize("where", ["cancel", "find", "cancel_all", "open_orders"])
+def test_a_mistake_of_ours_leaves_no_cancel_behind(where: str) -> None:
+    """Its outcome is unknown, which is said, and it is found out all the same."""
+    scene = Scene()
+    scene.venue.reaches = Reach.NATIVE
+    scene.venue.tells = where != "find"
+    scene.venue.acts = where not in ("cancel", "open_orders")
+
+    async def script() -> None:
+        scene.resting(1, 2)
+        selector = ALL if where in ("cancel_all", "open_orders") else None
+        scene.venue.errors[where] = [RuntimeError("a mistake")]
+        scene.cancel(1, 2, selector=selector)
+        await scene.until(lambda: any(isinstance(said, Unknown) for said in scene.said))
+        assert scene.keeper.health.unknown
+        scene.venue.acts = True
+        await scene.until_idle()
+
+    play(scene, script)
+    told = [said for said in scene.said if isinstance(said, Unknown)]
+    assert all("a mistake of fixgw's own" in said.text for said in told)
+    assert {stands(1, CANCELED), stands(2, CANCELED)} <= set(scene.said)
+    assert scene.keeper.health.unknown == 0
+
+
+def test_a_mistake_of_ours_sends_no_order_twice() -> None:
+    """It is looked for, as one whose answer was lost."""
+    scene = Scene()
+    scene.venue.errors["place"] = [RuntimeError("a mistake")]
+
+    async def script() -> None:
+        scene.keeper.ask(PlaceOrder(new(1)))
+        await scene.until(lambda: bool(scene.said))
+        scene.venue.orders[1] = stands(1)  # it had been sent
+        await scene.until_idle()
+
+    play(scene, script)
+    unknown, last = scene.said
+    assert isinstance(unknown, Unknown)
+    assert last == stands(1)
+    assert scene.venue.asked.count("place 1") == 1
+
+
+def test_those_who_wait_for_one_look_take_no_turns() -> None:
+    """With one request at once, a cancel goes out while others are looked at; the venue gets its pause."""
+    scene = Scene(requests_at_once=1)
+    scene.venue.finds_together = True
+    scene.venue.tells = False
+    scene.venue.errors["find"] = [VenueBusyError("slow down", 0.2)]
+
+    async def script() -> None:
+        scene.resting(1, 2, 3)
+        scene.cancel(1, 2)
+        await scene.until(lambda: any(asked.startswith("find") for asked in scene.venue.asked))
+        scene.cancel(3)
+        await scene.until_idle()
+
+    play(scene, script)
+    assert set(scene.said) == {stands(1, CANCELED), stands(2, CANCELED), stands(3, CANCELED)}
+
+
+@pytest.mark.parametrize("is_native", [True, False])
+def test_a_cancel_that_was_sent_before_is_not_said_to_have_not_been(*, is_native: bool) -> None:
+    """The venue took one, and is away for the next: the first may still be done, so nobody knows."""
+    scene = Scene()
+    scene.venue.reaches = Reach.NATIVE
+    scene.venue.acts = False
+
+    async def script() -> None:
+        scene.resting(1, 2)
+        scene.cancel(1, 2, selector=ALL if is_native else None)
+        await scene.until(lambda: bool({"cancel_all", "cancel 1"} & set(scene.venue.asked)))
+        scene.venue.errors["cancel"] = [VenueAwayError("no connection")] * 2
+        await scene.until(lambda: sum(isinstance(said, Unknown) for said in scene.said) == 2)
+        scene.venue.acts = True
+        await scene.until_idle()
+
+    play(scene, script)
+    assert not any(isinstance(said, OrderAnswer) for said in scene.said)
+    assert {stands(1, CANCELED), stands(2, CANCELED)} <= set(scene.said)
+
+
+def test_a_cancel_that_may_have_been_sent_before_a_restart_is_not_said_to_have_not_been() -> None:
+    """Nobody knows: it is found out."""
+    scene = Scene()
+    scene.venue.acts = False
+
+    async def script() -> None:
+        scene.venue.orders[1] = stands(1)
+        scene.venue.errors["cancel"] = [VenueAwayError("no connection")]
+        scene.keeper.ask(Believed(1, (pending(order(1)),), last=True))
+        await scene.until(lambda: any(isinstance(said, Unknown) for said in scene.said))
+        scene.venue.acts = True
+        await scene.until_idle()
+
+    play(scene, script)
+    assert not any(isinstance(said, OrderAnswer) for said in scene.said)
+    assert scene.said[-1] == stands(1, CANCELED)

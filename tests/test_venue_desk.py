@@ -12,9 +12,12 @@ from fixgw.core.errors import ErrorCode, Failure, Refusal
 from fixgw.core.order import OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, Report
 from fixgw.core.requests import (
+    CancelOrder,
+    FillOrder,
     MassCancel,
     OrderAnswer,
     ScopeRead,
+    TriggerOrder,
     Unknown,
     VenueDetails,
     VenueOrder,
@@ -22,7 +25,7 @@ from fixgw.core.requests import (
     VenueStatus,
 )
 from fixgw.core.scope import Scope, ScopeType
-from fixgw.engine.sandbox import HoldCancels, ReleaseCancels
+from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Answered, Ask, Command, Happened, Limits
 from fixgw.engine.venue_asks import Believed, CancelOrders, PlaceOrder, ReadScope, VenueAsk, VenueHealth
 from tests.test_desk import NOW, Bench
@@ -287,6 +290,21 @@ def test_the_sandbox_answers_for_no_other_venue(bench: VenueBench) -> None:
     assert bench.desk.states[1].book[1].status is OrdStatus.PENDING_CANCEL
 
 
+@pytest.mark.parametrize("said", [FillOrder(1, Decimal(1)), TriggerOrder(1), RefuseCancel(1, "no")])
+def test_the_sandbox_does_nothing_to_an_order_that_lives_elsewhere(
+    bench: VenueBench, said: FillOrder | TriggerOrder | RefuseCancel
+) -> None:
+    """106, and the venue is named: its own word is the only one that counts."""
+    bench.resting("a1", 1)
+    refused: list[Refusal | None] = []
+    bench.desk.turn(bench.door, [], [Command(said, refused.append)], NOW)
+    assert refused[0] is not None
+    assert refused[0].code is ErrorCode.OPERATION_NOT_SUPPORTED
+    assert "'outside'" in refused[0].detail
+    assert bench.door.take() == []
+    assert bench.desk.states[1].book[1].status is OrdStatus.NEW
+
+
 def test_a_day_order_that_outlives_its_day_is_canceled_on_its_venue(bench: VenueBench) -> None:
     """A venue may have no Day orders: then it rests there as good till cancel, and we end it."""
     bench.resting("a1", 1)
@@ -316,6 +334,8 @@ def test_a_venue_that_is_down_is_said(bench: VenueBench) -> None:
     assert isinstance(report, CancelReject)
     assert report.refusal.code is ErrorCode.SERVER_ERROR
     assert "no connection" in report.refusal.detail
+    text = report.refusal.text  # Text(58) ends where it is too long: what matters comes before the reason
+    assert text.index("nothing was sent") < text.index("no connection")
     [refused] = bench.ask("D", order("a2"))
     assert isinstance(refused, OrderRefused)
     assert bench.take() == []
@@ -342,3 +362,63 @@ def test_an_api_client_is_answered_when_its_mass_cancel_has_its_orders(bench: Ve
     assert isinstance(answered, Answered)
     assert answered.refusal is not None
     assert answered.refusal.code is ErrorCode.SERVER_ERROR
+
+
+def test_an_api_client_that_is_gone_is_answered_no_more(bench: VenueBench) -> None:
+    """Its mass cancel goes on: only nobody waits for the answer."""
+    bench.resting("a1", 1)
+    request = MassCancel(user_id=37, oms=OmsName(1), scope=Scope(ScopeType.ALL), owner_id=37)
+    tell = bench.told.append
+    bench.desk.turn(bench.door, [], [], NOW, [(Ask(7, "alphapoint", request), tell)])
+    [read] = bench.take()
+    assert isinstance(read, ReadScope)
+    bench.desk.gone(tell)
+    assert not bench.desk.answers._mass_cancels
+    bench.hear(ScopeRead(1, read.mass_cancel_id))
+    assert bench.told == []
+    [asked] = bench.take()
+    assert isinstance(asked, CancelOrders)
+
+
+def test_an_id_that_the_venue_and_we_have_given_out_never_means_the_wrong_order(bench: VenueBench) -> None:
+    """The number is ours; the venue's has a word before it, which it keeps."""
+    bench.resting("a1", 1)
+    bench.hear(learned("1"))  # our order 1, and theirs
+    [one] = [made for made in bench.desk.states[1].book if made.user_id == 0]
+    assert one.shown_id == "venue:1"
+    assert shown(bench.ask("F", cancel("c1", "NONE", (37, "1")))) == ["8 150=6 39=6 11=c1 41=a1"]
+    theirs = cancel("c2", "NONE", (37, "venue:1"), side="2", qty=3)
+    assert shown(bench.ask("F", theirs)) == ["8 150=6 39=6 11=c2 41=NONE"]
+    assert [asked.orders[0].venue_order_id for asked in bench.take() if isinstance(asked, CancelOrders)] == [
+        "v1",
+        "1",
+    ]
+    unknown = cancel("c3", "NONE", (37, "venue:2"), side="2", qty=3)
+    assert shown(bench.ask("F", unknown)) == ["9 39=None 11=c3 41=None"]
+
+
+def test_no_id_is_given_out_that_an_order_of_the_venue_is_shown_under(bench: VenueBench) -> None:
+    """So the number means that order, now and later, also after a restart."""
+    bench.hear(learned("3"))  # our own id of it is 1
+    bench.hear(learned("4"))
+    bench.resting("a1", 5)
+    [ours] = [made for made in bench.desk.states[1].book if made.user_id == 37]
+    assert ours.order_id == 5
+    bench.restart()
+    for number in ("3", "venue:4"):
+        wanted = cancel(f"c{number}", "NONE", (37, number), side="2", qty=3)
+        assert shown(bench.ask("F", wanted)) == [f"8 150=6 39=6 11=c{number} 41=NONE"]
+
+
+def test_an_order_of_the_venue_is_canceled_over_the_api_by_the_id_that_is_shown_there(
+    bench: VenueBench,
+) -> None:
+    """Those clients have numbers only: it is our own."""
+    bench.hear(learned("777"))
+    [made] = bench.desk.states[1].book
+    request = CancelOrder(user_id=37, oms=OmsName(1), order_id=made.order_id)
+    bench.desk.turn(bench.door, [], [], NOW, [(Ask(7, "alphapoint", request), bench.told.append)])
+    [answered] = bench.told
+    assert isinstance(answered, Answered)
+    assert answered.refusal is None
+    assert answered.orders[0].status is OrdStatus.PENDING_CANCEL

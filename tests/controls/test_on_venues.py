@@ -55,7 +55,8 @@ def test_a_lock_holds_although_the_venue_could_not_be_read(bench: VenueBench) ->
     [report] = bench.hear(ScopeRead(1, asked.mass_cancel_id, "no connection"))
     assert isinstance(report, MassCancelReport)
     assert report.refusal is not None
-    assert report.refusal.detail.endswith("; new orders stay locked")
+    said = "nothing was sent to the venue and new orders stay locked: no connection"
+    assert report.refusal.detail == said
     [refused] = bench.ask("D", order("a2"), NAME)
     assert isinstance(refused, OrderRefused)
     assert "new orders are locked" in refused.refusal.text

@@ -41,7 +41,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 """What stands in the messages of each dialect, and in no others, by what they are for."""
 
-MANY = int(os.environ.get("FIXGW_VENUE_ORDERS", "500"))
+MANY = int(os.environ.get("FIXGW_VENUE_ORDERS", "200"))
 """The orders of the largest case; 5,000 take too long to be in every run."""
 
 ALWAYS = 1_000_000  # messages
@@ -254,6 +254,12 @@ class Stage:
         if self.has_wire:
             self.proxy.clear()
 
+    @property
+    def orders_sent(self) -> int:
+        """How many times an order was sent to the venue."""
+        request = r'"SendOrder","o":"{\"OMSId'  # its reply, on the same WebSocket, has the name too
+        return self.proxy.count(request if self.kind == "alphapoint" else self.word(PLACE))
+
     def word(self, of: int) -> str:
         """What stands in these messages of the dialect."""
         return WORDS[self.kind][of]
@@ -261,6 +267,16 @@ class Stage:
     def kill(self) -> None:
         """Kill all processes of the front at once."""
         self.front.kill()
+
+    def kill_one(self, process: str) -> None:
+        """Kill the engine or the venues' process of the front, which is started again."""
+        if process == "engine":
+            self.front.kill_engine()
+            self.front.until_ready()
+            for client in (self.trader, self.operator):
+                assert client.logon().type == "A"
+        else:
+            self.front.kill_venues()
 
     def start(self, **settings: object) -> None:
         """Start the front again; its clients log on again and lose nothing."""
@@ -320,10 +336,6 @@ class Stage:
         assert one[11] == request, one
         assert one.type == "9" or (one.type, one[531]) == ("r", "0"), one
         return one
-
-    def is_reason(self, text: str, why: str) -> bool:
-        """Whether the venue's reason is told. An EMS may answer without one before it reports it."""
-        return why in text or (self.kind == "coinapi_ems" and "the venue has refused the cancel" in text)
 
     def cancel(self, entered: Entered) -> str:
         """Send an F; its ClOrdID."""

@@ -10,7 +10,7 @@ from itertools import chain, islice
 
 from msgspec import Struct
 
-from fixgw.core.order import Order, OrdStatus
+from fixgw.core.order import NOBODY, Order, OrdStatus
 from fixgw.core.reports import Report
 from fixgw.core.requests import RequestKind
 from fixgw.core.selector import CancelSelector
@@ -74,6 +74,11 @@ class OrderBook:
         """The order that the venue knows under this id; None for one that is not known here."""
         order_id = self._venue_ids.get(venue_order_id)
         return None if order_id is None else self._orders.get(order_id)
+
+    def is_shown(self, order_id: str) -> bool:
+        """Whether an order that was entered on the venue is shown under this OrderID(37)."""
+        order = self.on_venue(order_id)
+        return order is not None and order.user_id == NOBODY and order.shown_id == order_id
 
     def open_ids(self) -> list[int]:
         """The ids of all open orders, oldest first."""

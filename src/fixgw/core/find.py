@@ -6,7 +6,7 @@ Source: the identification rule of CancelOrder in the API document, and FIX 4.4'
 from collections.abc import Callable
 
 from fixgw.core.errors import Refusal, Subject, invalid
-from fixgw.core.order import NOBODY, Order
+from fixgw.core.order import NOBODY, THEIRS, Order
 from fixgw.core.requests import CancelOrder, OrderStatus
 from fixgw.core.state import OmsState
 
@@ -39,12 +39,15 @@ def find_order(state: OmsState, ask: CancelOrder | OrderStatus, visible: Visible
 
 def _by_order_id(state: OmsState, ask: CancelOrder | OrderStatus, visible: Visible) -> Order | Refusal | None:
     """By our id; or by the venue's, under which an order is shown that was entered there."""
+    named = ask.venue_order_id
     ours = state.book.get(ask.order_id or 0)
-    if ours is not None and (ours.user_id == NOBODY or not visible(ours)):
+    if ours is not None and (not visible(ours) or (ours.user_id == NOBODY and named is not None)):
         ours = None
-    theirs = None if ask.venue_order_id is None else state.book.on_venue(ask.venue_order_id)
+    theirs = None if named is None else state.book.on_venue(named.removeprefix(THEIRS))
     if theirs is not None and (theirs.user_id != NOBODY or not visible(theirs)):
         theirs = None
+    if theirs is not None and named != theirs.shown_id and named == theirs.venue_order_id:
+        theirs = None  # by that number alone ours is meant
     if ours is not None and theirs is not None:
         return invalid(f"OrderID(37)={ask.venue_order_id} names two orders, one of them the venue's own")
     return ours or theirs

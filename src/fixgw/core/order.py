@@ -10,6 +10,8 @@ from msgspec.structs import replace
 ZERO = Decimal(0)
 NOBODY = 0
 """The user of an order that was entered on its venue: no request can name this user."""
+THEIRS = "venue:"
+"""Goes before the venue's id of such an order in OrderID(37) where that could also be an id of ours."""
 QUANTITY_DIGITS = "at most 15 digits before and 12 after the point"
 """What a quantity or a price may have: sums and differences then stay exact in the 28 digits of Decimal."""
 
@@ -174,10 +176,16 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def shown_id(self) -> str:
-        """OrderID(37): ours; the venue's for an order that was entered there."""
-        if self.user_id == NOBODY and self.venue_order_id is not None:
-            return self.venue_order_id
-        return str(self.order_id)
+        """OrderID(37): ours; the venue's for an order that was entered there.
+
+        Before one that could be ours, because it was given out before this order was known, stands THEIRS: so
+        that it stays the same, and ids that are given out later keep clear of it.
+        """
+        theirs = self.venue_order_id
+        if self.user_id != NOBODY or theirs is None:
+            return str(self.order_id)
+        is_like_ours = theirs.isdecimal() and (theirs.startswith("0") or int(theirs) < self.order_id)
+        return f"{THEIRS}{theirs}" if is_like_ours else theirs
 
     @property
     def is_open(self) -> bool:

@@ -37,6 +37,8 @@ class Answers:
     def forget(self, tell: Tell) -> None:
         """Nobody listens to `tell` any more."""
         self._watching.pop(tell, None)
+        for mass_cancel_id in [number for number, (told, _) in self._mass_cancels.items() if told == tell]:
+            del self._mass_cancels[mass_cancel_id]
 
     def put(self, tell: Callable[[_Told], None], what: _Told) -> None:
         """Have `tell` told something, or what a venue has to do, after the commit."""
@@ -94,7 +96,8 @@ def answered(ask: Ask, state: OmsState, decision: Decision, events: Sequence[Eve
             entered = (event.order.order_id for event in events if isinstance(event, OrderEntered))
             return Answered(number, orders=tuple(state.book[order_id] for order_id in entered))
         case CancelOrder():
-            return Answered(number, orders=tuple(state.book[order_id] for order_id in decision.to_cancel))
+            orders = tuple(state.book[order_id] for order_id in decision.to_cancel)
+            return Answered(number, orders=orders, refused=tuple(_refused(events).items()))
         case MassCancel():
             return _mass_canceled(number, state, events)
     return _found(number, request, decision)
@@ -112,8 +115,7 @@ def _meant(state: OmsState, decision: Decision) -> tuple[Order, ...]:
 
 def _mass_canceled(number: int, state: OmsState, events: Sequence[Event]) -> Answered:
     accepted = next(event for event in events if isinstance(event, MassCancelAccepted))
-    refused = {event.order_id: event.refusal for event in events if isinstance(event, CancelRefused)}
-    refused |= dict.fromkeys(accepted.already_pending, ALREADY_PENDING)
+    refused = _refused(events) | dict.fromkeys(accepted.already_pending, ALREADY_PENDING)
     left = [order_id for order_id in accepted.order_ids if order_id not in refused]
     return Answered(
         number,
@@ -121,6 +123,11 @@ def _mass_canceled(number: int, state: OmsState, events: Sequence[Event]) -> Ans
         pending=tuple(order_id for order_id in left if state.book[order_id].is_open),
         refused=tuple(sorted(refused.items())),
     )
+
+
+def _refused(events: Sequence[Event]) -> dict[int, Refusal]:
+    """Why the venue refused at once to cancel some orders, by their ids."""
+    return {event.order_id: event.refusal for event in events if isinstance(event, CancelRefused)}
 
 
 def _found(number: int, request: ApiRequest, decision: Decision) -> Answered:

@@ -43,6 +43,11 @@ class Changes:
         self._controls: dict[int, Controls] = {}
         self._noted: dict[int, Controls] = {}
 
+    def keep_clear(self, state: OmsState) -> None:
+        """Give out no id under which an order is shown already that was entered on its venue."""
+        while not state.oms.is_embedded and state.book.is_shown(str(self.next_id)):
+            self.next_id += 1
+
     def next_exec_id(self) -> int:
         """A new ExecID(17)."""
         self._next_exec_id += 1

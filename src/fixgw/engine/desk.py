@@ -35,8 +35,10 @@ from fixgw.core.requests import (
     ApiRequest,
     CancelOrder,
     ClientRequest,
+    FillOrder,
     NewOrder,
     ScopeRead,
+    TriggerOrder,
     VenueOrder,
     VenueRequest,
 )
@@ -58,6 +60,7 @@ from fixgw.engine.sandbox import (
     RefuseCancel,
     Sandbox,
     SandboxCommand,
+    elsewhere,
     pending_cancels,
 )
 from fixgw.engine.sessions import Sessions
@@ -298,6 +301,7 @@ class Desk:
         return self.states[default]
 
     def _decide(self, state: OmsState, request: ClientRequest | ApiRequest) -> Decision:
+        self._changes.keep_clear(state)
         self._recall.for_request(state, request, self._changes.next_id)
         try:
             if isinstance(request, NewOrder) and (over := self._above_rate(state, request)) is not None:
@@ -401,10 +405,12 @@ class Desk:
         if isinstance(said, SessionCommand):
             known = said.session in self.directory.sessions
             return None if known else not_found(f"there is no session {said.session}", Subject.ORDER)
+        if isinstance(said, RefuseCancel | FillOrder | TriggerOrder):
+            wrong = elsewhere(said.order_id, self._state_of(said.order_id))
+            if wrong is not None:
+                return wrong
         if not isinstance(said, SandboxCommand):
             return self._venue_said(said, "link")
-        if isinstance(said, RefuseCancel) and self._state_of(said.order_id) is None:
-            return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
         for answer in self._sandbox.told(said, self._embedded):
             self._venue_said(answer, "link")
         return None
@@ -449,8 +455,8 @@ class Desk:
             return not_found(f"no mass cancel {said.mass_cancel_id} waits", Subject.ORDER)
         self.venues.was_read(said.mass_cancel_id)
         if said.refused is not None:
-            locked = "; new orders stay locked" if state.controls.lock(said.mass_cancel_id) else ""
-            why = f"{said.refused}; nothing was sent to the venue{locked}"
+            locked = " and new orders stay locked" if state.controls.lock(said.mass_cancel_id) else ""
+            why = f"nothing was sent to the venue{locked}: {said.refused}"
             refusal = server_error(why, Failure.VENUE_AWAY)
             refused = MassCancelRefused(said.mass_cancel_id, refusal, self._at)
             self._venue_changed(state, (refused,), said, door)

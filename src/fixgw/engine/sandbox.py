@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from fixgw.core.errors import Refusal, Subject, not_found, not_supported
 from fixgw.core.order import OrdStatus
 from fixgw.core.requests import OrderAnswer
 from fixgw.core.state import OmsState
@@ -88,3 +89,13 @@ def pending_cancels(states: Iterable[OmsState]) -> list[int]:
         for order_id in state.book.open_ids()
         if state.book[order_id].status is OrdStatus.PENDING_CANCEL
     ]
+
+
+def elsewhere(order_id: int, state: OmsState | None) -> Refusal | None:
+    """Why the sandbox can do nothing to an order, whose OMS has this `state` (None: nobody knows it)."""
+    if state is None:
+        return not_found(f"order {order_id} is unknown", Subject.ORDER)
+    if state.oms.is_embedded:
+        return None
+    where = f"order {order_id} lives on the venue {state.oms.venue!r}"
+    return not_supported(f"{where}: the sandbox can do nothing to it")

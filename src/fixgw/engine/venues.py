@@ -85,7 +85,7 @@ class Venues:
             why = None if status.is_up else f" ({status.why})"
         if why is None:
             return None
-        text = f"the venue of OMS {oms.oms_id} is out of reach{why}; nothing was sent to it"
+        text = f"the venue of OMS {oms.oms_id} is out of reach; nothing was sent to it{why}"
         return server_error(text, Failure.VENUE_AWAY)
 
     def carry_out(self, state: OmsState, decision: Decision, now: datetime) -> Sequence[OrderAnswer]:

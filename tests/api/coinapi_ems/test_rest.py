@@ -255,7 +255,7 @@ def test_a_cancel_that_the_venue_refuses_leaves_the_order_open(gateway: Gateway,
     asked = {"exchange_id": "SANDBOX", "exchange_order_id": entered["exchange_order_id"]}
     status, report = rest.post("/v1/orders/cancel", asked)
     assert (status, report["status"]) == (200, "NEW")
-    assert "refused the cancel" in report["error_message"]
+    assert "in transit" in report["error_message"]
 
 
 def test_a_venue_out_of_reach_is_490_and_nothing_was_sent(gateway: Gateway, rest: Rest) -> None:

@@ -17,7 +17,7 @@ from fixgw.edge.api.coinapi_ems.problems import Problem
 from fixgw.edge.api.coinapi_ems.reading import read_new_order
 from fixgw.edge.api.coinapi_ems.views import EXPIRED, Views, encode, expire_time
 from fixgw.edge.api.context import Reference
-from fixgw.engine.turn import Happened
+from fixgw.engine.turn import Answered, Happened
 from tests.api.coinapi_ems.test_reading import ORDER, body
 from tests.core.build import AT, PRIVATE, in_status, order, stop_order
 from tests.gateway import ROOT
@@ -130,9 +130,15 @@ def test_what_happens_is_told_with_what_is_known_of_it() -> None:
     assert (canceled["status"], canceled["amount_open"], canceled["error_message"]) == ("CANCELED", 0, "")
 
 
-def test_an_accepted_cancel_of_an_order_that_is_still_open_was_refused() -> None:
-    assert "refused the cancel" in str(VIEWS.canceled(good_till_cancel(), SANDBOX)["error_message"])
-    pending = in_status(OrdStatus.PENDING_CANCEL)
+def test_a_cancel_that_the_venue_refused_at_once_is_answered_with_its_reason() -> None:
+    resting = good_till_cancel()
+    answered = Answered(1, orders=(resting,), refused=((resting.order_id, failed("in transit")),))
+    found = VIEWS.canceled(answered, SANDBOX)
+    assert (found["status"], found["error_message"]) == (
+        "NEW",
+        "Operation Failed (errorcode 101): in transit",
+    )
+    pending = Answered(1, orders=(in_status(OrdStatus.PENDING_CANCEL),))
     assert VIEWS.canceled(pending, SANDBOX)["error_message"] == ""
 
 

@@ -18,7 +18,8 @@ SILENCE = object()
 class Rough:
     """Answers by function: a payload as text, or whatever can be JSON; SILENCE; or HANG_UP.
 
-    Over HTTP an answer can also be a status with headers and a text. `asked` is what was asked.
+    Over HTTP an answer can also be a status with headers and a text. `asked` is what was asked. What is
+    `slow` is answered in so many parts with half a second between, in which nothing else is read.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class Rough:
         }
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.socket: ServerConnection | None = None
+        self.slow: dict[str, int] = {}
 
     async def event(self, name: str, payload: object, kind: int = 3) -> None:
         """Send a frame by itself."""
@@ -55,7 +57,22 @@ class Rough:
             if answer is not SILENCE:
                 payload = answer if isinstance(answer, str) else json.dumps(answer)
                 reply = {"M": 1, "I": str(frame["i"]), "N": frame["n"], "O": payload}
-                await socket.send(json.dumps(reply))
+                await self._send(socket, json.dumps(reply), self.slow.get(frame["n"], 1))
+
+    async def _send(self, socket: ServerConnection, text: str, parts: int) -> None:
+        if parts == 1:
+            await socket.send(text)
+            return
+        size = -(-len(text) // parts)
+
+        async def slowly() -> AsyncIterator[str]:
+            for start in range(0, len(text), size):
+                yield text[start : start + size]
+                await asyncio.sleep(0.5)
+
+        socket.transport.pause_reading()
+        await socket.send(slowly())
+        socket.transport.resume_reading()
 
     async def take_http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one request over HTTP."""

@@ -90,7 +90,7 @@ def test_no_answer_and_a_connection_that_ends() -> None:
         order = new()
         with pytest.raises(UnknownOutcomeError, match="no answer within 1 s"):
             await scene.adapter.place(order)
-        with pytest.raises(VenueAwayError, match="no answer within 1 s"):
+        with pytest.raises(VenueAwayError, match="no answer within 3 s"):
             await scene.adapter.open_orders(CancelSelector(1, SHARED))
         venue.answers["CancelOrder"] = HANG_UP
         with pytest.raises(UnknownOutcomeError, match="the connection ended"):
@@ -100,6 +100,31 @@ def test_no_answer_and_a_connection_that_ends() -> None:
         await scene.until(lambda: scene.adapter.is_up)
         venue.answers["CancelOrder"] = {"result": True}
         await scene.adapter.cancel(order)
+
+    play(script)
+
+
+def test_a_list_that_takes_long_to_come_is_read() -> None:
+    """The answers to pings wait behind it: that proves nothing about the venue."""
+
+    async def script(venue: Rough, scene: Scene) -> None:
+        venue.answers["GetOpenOrders"] = [WORKING | {"OrderId": number} for number in range(1, 1_501)]
+        venue.slow["GetOpenOrders"] = 9
+        assert len(await scene.adapter.open_orders(CancelSelector(1, SHARED))) == 1_500
+        assert [function for function, _ in venue.asked].count("AuthenticateUser") == 1
+
+    play(script)
+
+
+def test_a_venue_that_falls_silent_is_given_up() -> None:
+    """Nothing comes, not even the answer to a ping: then it connects again."""
+
+    async def script(venue: Rough, scene: Scene) -> None:
+        silent = venue.socket
+        assert silent is not None
+        silent.transport.pause_reading()
+        await scene.until(lambda: [function for function, _ in venue.asked].count("AuthenticateUser") == 2)
+        silent.transport.resume_reading()
 
     play(script)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -398,6 +399,25 @@ def test_a_late_report_on_an_order_that_has_ended_is_about_that_order() -> None:
         scene.adapter.forget(order)
         await venue.say(about(order))
         assert (await scene.hears(order.order_id, OPEN)).details is None
+
+    played(script)
+
+
+def test_a_message_that_takes_long_to_come_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parts are signs of life, and the heartbeat has to wait behind it."""
+    monkeypatch.setattr(connection, "SILENT_SECONDS", 1.0)
+
+    async def script(scene: Scene, venue: Venue) -> None:
+        async def slowly() -> AsyncIterator[str]:
+            text = json.dumps({"type": "ORDER_EXEC_REPORT_SNAPSHOT", "exchange_id": "SANDBOX", "data": []})
+            for part in (text[:20], text[20:40], text[40:60], text[60:80], text[80:]):
+                yield part
+                await asyncio.sleep(0.5)
+
+        [socket] = venue.sockets
+        await socket.send(slowly())
+        assert scene.adapter.is_up
+        assert venue.connections == 1
 
     played(script)
 

@@ -105,7 +105,12 @@ class Venues:
         self._keepers[oms_id].ask(ask)
 
     def _say(self, said: VenueRequest) -> None:
-        _settle(self._link.say(said))
+        _settle(self._link.say(said), self._lost)
+
+    def _lost(self) -> None:
+        """A word was not taken: what is said of an order the next time is said, also when it is the same."""
+        for keeper in self._keepers.values():
+            keeper.say_again()
 
     async def _say_health(self) -> None:
         while True:
@@ -117,13 +122,15 @@ class Venues:
             _settle(self._link.health(keeper.health))
 
 
-def _settle(answer: "asyncio.Future[Answered]") -> None:
-    """Log why a word of a venue could not be taken; what is lost is said again after the next Believed."""
+def _settle(answer: "asyncio.Future[Answered]", lost: Callable[[], None] = lambda: None) -> None:
+    """Log why a word of a venue could not be taken, and call `lost`."""
 
     def look(answered: "asyncio.Future[Answered]") -> None:
         if answered.cancelled():
             return
         error = answered.exception()
+        if error is not None or answered.result().refusal is not None:
+            lost()
         if error is not None and not isinstance(error, EngineAwayError):
             log.error("our mistake", why=str(error))
         elif error is None and (refusal := answered.result().refusal) is not None:

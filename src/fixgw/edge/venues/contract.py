@@ -44,7 +44,6 @@ class Reach(StrEnum):
 
     NATIVE = "native"  # the venue's own cancel-all reaches exactly these orders
     FAN_OUT = "fan-out"  # one cancel for each order
-    REFUSED = "refused"  # not at all: 106
 
 
 class CancelReject(Struct, frozen=True):
@@ -72,6 +71,11 @@ class Adapter(Protocol):
     @property
     def why_away(self) -> str:
         """Why it cannot, for a person; empty while it can."""
+        ...
+
+    @property
+    def finds_together(self) -> bool:
+        """Whether `find` reads all orders at once for whoever asks meanwhile, and needs no turn."""
         ...
 
     def know(self, order: Order) -> None:

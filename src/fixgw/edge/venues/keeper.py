@@ -7,6 +7,7 @@ cancel is sent again as long as the venue still has the order and has not refuse
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 
@@ -23,6 +24,7 @@ from fixgw.edge.venues.contract import (
     Tell,
     UnknownOutcomeError,
     VenueAwayError,
+    VenueBusyError,
     VenueMistakenError,
     VenueRefusedError,
 )
@@ -97,16 +99,18 @@ class Keeper:
         """Do what the engine asks."""
         match ask:
             case PlaceOrder(order=order):
-                self._await(order, is_cancel=False)
-                self._start(self._place(order))
+                self._start(self._place(order), [self._await(order, is_cancel=False)])
             case CancelOrders():
-                for order in ask.orders:
-                    self._await(order, is_cancel=True)
-                self._start(self._cancel(ask.orders, ask.selector))
+                awaited = [self._await(order, is_cancel=True) for order in ask.orders]
+                self._start(self._cancel(ask.orders, ask.selector), awaited)
             case ReadScope():
                 self._start(self._reader.read_scope(ask))
             case Believed():
                 self._believe(ask)
+
+    def say_again(self) -> None:
+        """A word was lost on its way to the engine: hold none back that is said again."""
+        self._table.say_again()
 
     def heard(self, said: VenueOrder | CancelReject) -> None:
         """Take what the venue says by itself."""
@@ -117,7 +121,9 @@ class Keeper:
         if awaited is not None and awaited.is_cancel:
             self._start(self._refused(awaited, said.text))
 
-    def _start(self, work: Awaitable[None]) -> None:
+    def _start(self, work: Awaitable[None], about: Sequence[Awaited] = ()) -> None:
+        """Do `work`, in which the outcome of these orders is found out."""
+
         async def fenced() -> None:
             try:
                 await work
@@ -126,25 +132,44 @@ class Keeper:
                 log.error(
                     "venue is not the one that is configured", venue=self._settings.name, why=str(error)
                 )
+                self._are_unknown(about, str(error))
             except Exception:
                 log.exception("our mistake", venue=self._settings.name)
+                self._are_unknown(about, "a mistake of fixgw's own, which is in its log")
+                for awaited in about:
+                    if self._is_awaited(awaited):
+                        self._start(self._begin_again(awaited), [awaited])
 
         task = asyncio.ensure_future(fenced())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _await(self, order: Order, *, is_cancel: bool) -> None:
-        self._table.wait_for(order, asyncio.get_running_loop().time(), is_cancel=is_cancel)
+    def _are_unknown(self, about: Iterable[Awaited], why: str) -> None:
+        for awaited in about:
+            if self._is_awaited(awaited):
+                self._table.is_unknown(awaited.order.order_id, why)
+
+    async def _begin_again(self, awaited: Awaited) -> None:
+        """After a mistake of ours, find out about an order as after a restart, less and less often."""
+        pause = min(self._settings.confirm_seconds * 2**awaited.mistakes, LOOK_SECONDS_MAX)
+        awaited.mistakes += 1
+        await self._wait_for_end(awaited.order.order_id, pause)
+        if self._is_awaited(awaited):
+            order_id = awaited.order.order_id
+            await (self._take_up(order_id) if awaited.is_cancel else self._look_until_known(order_id))
+
+    def _await(self, order: Order, *, is_cancel: bool) -> Awaited:
+        return self._table.wait_for(order, asyncio.get_running_loop().time(), is_cancel=is_cancel)
 
     # asking
 
     async def _place(self, order: Order) -> None:
         try:
             said = await self._slots.ask(Urgency.ORDER, partial(self._adapter.place, order))
-        except (VenueRefusedError, VenueAwayError) as error:
-            self._table.stands(
-                VenueOrder(self._oms_id, order.order_id, "", VenueStatus.REJECTED, text=str(error))
-            )
+        except VenueRefusedError as error:
+            self._rejected(order, str(error))
+        except VenueAwayError as error:
+            self._rejected(order, _not_sent(error))
         except UnknownOutcomeError as error:
             self._table.is_unknown(order.order_id, str(error))
             await self._look_until_known(order.order_id)
@@ -153,12 +178,15 @@ class Keeper:
             if said.status is VenueStatus.PENDING:
                 await self._look_until_known(order.order_id)
 
+    def _rejected(self, order: Order, why: str) -> None:
+        self._table.stands(VenueOrder(self._oms_id, order.order_id, "", VenueStatus.REJECTED, text=why))
+
     async def _cancel(self, orders: Sequence[Order], selector: CancelSelector | None) -> None:
         if selector is not None and len(orders) > 1 and self._adapter.reach(selector) is Reach.NATIVE:
             try:
                 await self._slots.ask(Urgency.CANCEL, partial(self._adapter.cancel_all, selector))
             except VenueAwayError as error:
-                if not await self._away(orders, str(error)):
+                if not await self._away(orders, error):
                     return
             except VenueRefusedError as error:
                 log.warning("venue refused its cancel-all", venue=self._settings.name, why=str(error))
@@ -167,11 +195,13 @@ class Keeper:
                     self._table.is_unknown(order.order_id, str(error))
                 await asyncio.sleep(self._settings.confirm_seconds)
             else:
+                for order in orders:
+                    self._table.was_canceled(order.order_id)
                 await asyncio.sleep(self._settings.confirm_seconds)
             await self._look_at_all(orders)
         for order in self._first(orders):
-            if order.order_id in self._table.awaited:
-                self._start(self._cancel_one(order.order_id))
+            if (awaited := self._table.awaited.get(order.order_id)) is not None:
+                self._start(self._cancel_one(order.order_id), [awaited])
 
     def _first(self, orders: Iterable[Order]) -> list[Order]:
         """The orders in the order in which they are canceled."""
@@ -192,7 +222,7 @@ class Keeper:
                 await self._refused(awaited, str(error))
                 return
             except VenueAwayError as error:
-                if not await self._away([order], str(error)):
+                if not await self._away([order], error):
                     return
                 await self._wait_for_end(order_id, pause)  # it may be up, and away behind that
                 pause = min(pause * 2, LOOK_SECONDS_MAX)
@@ -203,7 +233,7 @@ class Keeper:
                 await self._wait_for_end(order_id, pause)
                 pause = min(pause * 2, LOOK_SECONDS_MAX)
             else:
-                awaited.cancels += 1
+                self._table.was_canceled(order_id)
                 if said is not None:
                     self._table.stands(said)
                 await self._wait_for_end(order_id, self._settings.confirm_seconds)
@@ -217,15 +247,16 @@ class Keeper:
         """Whether this outcome is awaited still, and not that of a later cancel of the order."""
         return self._table.awaited.get(awaited.order.order_id) is awaited
 
-    async def _away(self, orders: Sequence[Order], why: str) -> bool:
+    async def _away(self, orders: Sequence[Order], error: VenueAwayError) -> bool:
         """The venue is away and nothing was sent: wait for it, or say so. Whether it was waited for."""
-        if self._settings.when_away == "answer" and not any(
-            (awaited := self._table.awaited.get(order.order_id)) is not None and awaited.is_unknown
-            for order in orders
-        ):
-            for order in orders:
-                self._table.answer(order.order_id, f"{why}; nothing was sent to the venue")
+        about = [self._table.awaited[one.order_id] for one in orders if one.order_id in self._table.awaited]
+        if self._settings.when_away == "answer" and not any(one.is_unknown or one.cancels for one in about):
+            for one in about:
+                self._table.answer(one.order.order_id, _not_sent(error))
             return False
+        for one in about:
+            if one.cancels:  # this time nothing was sent; what was sent before may still be done
+                self._table.is_unknown(one.order.order_id, str(error))
         while not self._adapter.is_up:
             await asyncio.sleep(0.1)
         return True
@@ -239,10 +270,11 @@ class Keeper:
 
     async def _wait_for_end(self, order_id: int, seconds: float) -> None:
         """Give the venue the time to say it by itself."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + seconds
-        while order_id in self._table.awaited and clock() < until:
-            await asyncio.sleep(0.02)
+        awaited = self._table.awaited.get(order_id)
+        if awaited is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await awaited.ended.wait()
 
     async def _look(self, order_id: int) -> bool:
         """See how an awaited order stands, and say it. False when that could not be seen."""
@@ -251,7 +283,13 @@ class Keeper:
             return True
         order = awaited.order
         try:
-            said = await self._slots.ask(Urgency.LOOK, partial(self._adapter.find, order))
+            if self._adapter.finds_together:  # very many who wait for one answer must not take all turns
+                said = await self._adapter.find(order)
+            else:
+                said = await self._slots.ask(Urgency.LOOK, partial(self._adapter.find, order))
+        except VenueBusyError as busy:
+            self._slots.pause(busy.seconds)
+            return False
         except (VenueAwayError, UnknownOutcomeError, VenueRefusedError) as error:
             self._table.is_unknown(order_id, str(error))
             return False
@@ -263,7 +301,7 @@ class Keeper:
         if order.on_venue:  # any more; how it ended cannot be made up
             self._table.is_unknown(order_id, why)
         elif asyncio.get_running_loop().time() - awaited.since > LOST_SECONDS:
-            self._table.stands(VenueOrder(self._oms_id, order_id, "", VenueStatus.REJECTED, text=why))
+            self._rejected(order, why)
             return True
         return False
 
@@ -276,7 +314,9 @@ class Keeper:
             await self._look(order_id)
 
     async def _look_at_all(self, orders: Sequence[Order]) -> None:
-        """See how many orders stand with one look at all that are open."""
+        """See how many orders stand with one look at all that are open, unless none is awaited any more."""
+        if not any(order.order_id in self._table.awaited for order in orders):
+            return
         try:
             listed = await self._slots.ask(Urgency.LOOK, partial(self._adapter.open_orders, None))
         except (VenueAwayError, UnknownOutcomeError, VenueRefusedError):
@@ -295,11 +335,11 @@ class Keeper:
             if order.order_id in self._table.awaited:
                 continue
             if order.status is OrdStatus.PENDING_NEW:
-                self._await(order, is_cancel=False)
-                self._start(self._look_until_known(order.order_id))
+                self._start(self._look_until_known(order.order_id), [self._await(order, is_cancel=False)])
             elif order.status is OrdStatus.PENDING_CANCEL:
-                self._await(order, is_cancel=True)
-                self._start(self._take_up(order.order_id))
+                awaited = self._await(order, is_cancel=True)
+                self._table.was_canceled(order.order_id)  # as far as anybody knows
+                self._start(self._take_up(order.order_id), [awaited])
         self._table.is_believed = self._table.is_believed or ask.last
 
     async def _take_up(self, order_id: int) -> None:
@@ -310,3 +350,8 @@ class Keeper:
 
 def _exposure(order: Order) -> Decimal:
     return order.leaves_qty * (order.price or order.stop_px or ZERO)
+
+
+def _not_sent(error: VenueAwayError) -> str:
+    """What is told of it. The reason may be long, and Text(58) has an end."""
+    return f"nothing was sent to the venue: {error}"

@@ -12,7 +12,6 @@ from fixgw.core.requests import ScopeRead, VenueRequest
 from fixgw.core.selector import CancelSelector
 from fixgw.edge.venues.contract import (
     Adapter,
-    Reach,
     UnknownOutcomeError,
     VenueAwayError,
     VenueMistakenError,
@@ -98,12 +97,11 @@ class Reader:
 
     async def read_scope(self, ask: ReadScope) -> None:
         """Say the orders that a mass cancel may reach, and that this was all, or why it was not."""
-        if self._adapter.reach(ask.selector) is Reach.REFUSED:
-            self._say(ScopeRead(self._oms_id, ask.mass_cancel_id, "this venue cannot do that"))
-            return
         try:
             await self._read(ask.selector)
-        except (VenueAwayError, VenueRefusedError, UnknownOutcomeError) as error:
+        except (VenueAwayError, VenueRefusedError, UnknownOutcomeError, VenueMistakenError) as error:
+            if isinstance(error, VenueMistakenError):
+                self._table.mistake = str(error)
             self._say(
                 ScopeRead(self._oms_id, ask.mass_cancel_id, f"the venue's orders cannot be read: {error}")
             )

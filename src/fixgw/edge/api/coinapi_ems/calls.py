@@ -77,7 +77,7 @@ class Ems:
             return answered
         views, refusal = self.views(user_id), answered.refusal
         if refusal is None:
-            return views.canceled(answered.orders[0], exchange)
+            return views.canceled(answered, exchange)
         if refusal.failure in ASKED_AGAIN and answered.orders:
             return views.report(answered.orders[0], exchange, text_of(refusal))
         return refused(refusal, exchange.text)

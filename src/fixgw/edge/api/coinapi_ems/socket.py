@@ -293,5 +293,5 @@ class Stream:
             return refused(answered.refusal, exchange_id)
         for order in answered.orders:
             if order.user_id != self._user_id:  # of a colleague: this is all that he is told about it
-                self._out.send(encode(self._views.canceled(order, asked.exchange)).decode())
+                self._out.send(encode(self._views.canceled(answered, asked.exchange)).decode())
         return None

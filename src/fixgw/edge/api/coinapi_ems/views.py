@@ -15,14 +15,13 @@ from fixgw.core.state import day_start_before
 from fixgw.edge.api.coinapi_ems.names import Exchange, Exchanges
 from fixgw.edge.api.coinapi_ems.problems import text_of
 from fixgw.edge.api.context import Reference
-from fixgw.engine.turn import Happened
+from fixgw.engine.turn import Answered, Happened
 
 Report = dict[str, object]
 
 REPORT = "ORDER_EXEC_REPORT_UPDATE"
 EXPIRED = "the order expired at the end of its day"
 ORDERS_PER_TURN = 200  # are shown before others get their turn: a few milliseconds
-VENUE_REFUSED = "the venue has refused the cancel, the order is open as before"
 
 _AVG_PX_DIGITS = Decimal("1e-12")
 
@@ -150,11 +149,11 @@ class Views:
                 return self.report(told.order, error_message=text_of(refusal))
         return self.report(told.order)
 
-    def canceled(self, order: Order, asked: Exchange) -> Report:
-        """The report that answers an accepted cancel: an order that is open all the same had it refused."""
-        is_pending = order.status is OrdStatus.PENDING_CANCEL
-        why = VENUE_REFUSED if order.is_open and not is_pending else ""
-        return self.report(order, asked, why)
+    def canceled(self, answered: Answered, asked: Exchange) -> Report:
+        """The report that answers an accepted cancel, with why the venue refused it at once, if it did."""
+        [order] = answered.orders
+        refused = dict(answered.refused).get(order.order_id)
+        return self.report(order, asked, "" if refused is None else text_of(refused))
 
     def rejected(self, request: NewOrder, asked: Exchange, at: datetime, why: str) -> Report:
         """The report on an order that was not taken on, and that has no exchange_order_id."""

@@ -60,6 +60,11 @@ class AlphaPoint:
         """Why it cannot; empty while it can."""
         return self._session.why_away
 
+    @property
+    def finds_together(self) -> bool:
+        """Whether one look is enough for all: it is a request for each order."""
+        return False
+
     async def run(self) -> None:
         """Keep connected until cancelled."""
         await self._session.run()

@@ -7,6 +7,7 @@ from ssl import create_default_context
 import httpx
 
 from fixgw.edge.venues.alphapoint import replies
+from fixgw.edge.venues.alphapoint.connection import LIST_TIMES
 from fixgw.edge.venues.alphapoint.replies import LoginRefusedError, UnreadableError
 from fixgw.edge.venues.alphapoint.requests import Call
 from fixgw.edge.venues.contract import (
@@ -22,7 +23,10 @@ TOKEN = "APToken"  # noqa: S105 - the name of a header
 
 
 class Http:
-    """Asks over HTTP, logged in or not. An answer is waited for `seconds`. For one event loop."""
+    """Asks over HTTP, logged in or not. An answer is waited for `seconds`, a list some times that.
+
+    For one event loop.
+    """
 
     def __init__(self, url: str, seconds: float, at_once: int) -> None:
         self._url = url.rstrip("/") + "/AP/"
@@ -74,10 +78,11 @@ class Http:
         UnknownOutcomeError. A login that can be of no use any more is forgotten.
         """
         headers = {"Content-Type": "application/json", TOKEN: self._token}
+        seconds = self._seconds * (LIST_TIMES if call.is_list else 1)
         try:
-            async with asyncio.timeout(WHOLE * self._seconds):
+            async with asyncio.timeout(WHOLE * seconds):
                 url = self._url + call.function
-                response = await self._client.post(url, content=call.body, headers=headers)
+                response = await self._client.post(url, content=call.body, headers=headers, timeout=seconds)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             self.log_out()
             raise VenueAwayError(f"the venue cannot be reached: {_words(error)}") from None

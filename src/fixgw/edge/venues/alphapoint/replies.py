@@ -27,8 +27,18 @@ SERVER_ERROR = 102
 NOT_FOUND = 104
 NOT_SUPPORTED = 106
 IN_PROCESS = 107
-UNSURE = (SERVER_ERROR, IN_PROCESS)
-"""The codes after which something may have been done."""
+MEANINGS: dict[int, type[Exception]] = {
+    NOT_AUTHORIZED: VenueRefusedError,
+    INVALID_REQUEST: VenueRefusedError,
+    OPERATION_FAILED: VenueRefusedError,
+    SERVER_ERROR: UnknownOutcomeError,
+    NOT_FOUND: VenueRefusedError,
+    NOT_SUPPORTED: VenueRefusedError,
+    IN_PROCESS: UnknownOutcomeError,
+}
+"""What each errorcode means after a change; one that is not documented is a refusal. After a look that is
+refused for an outcome that is not known, the venue could not be asked.
+"""
 
 BUSY_SECONDS = 1.0  # the pause that is made when the venue does not say how long
 BUSY_SECONDS_MAX = 60.0
@@ -176,16 +186,9 @@ def _code(keys: Keys) -> int:
 
 
 def raise_for(refused: CodedRefusalError, *, is_change: bool) -> None:
-    """Raise what a refusal means: no; not now; or that nobody knows.
-
-    | errorcode | of a change (SendOrder, CancelOrder, CancelAllOrders) | of a look |
-    |---|---|---|
-    | 102, 107 | UnknownOutcomeError | VenueAwayError |
-    | any, too many requests | VenueBusyError | VenueBusyError |
-    | any other | VenueRefusedError | VenueRefusedError |
-    """
+    """Raise what a refusal means, as MEANINGS has it; or VenueBusyError where it says so in words."""
     why = str(refused)
-    if refused.code not in UNSURE:
+    if MEANINGS.get(refused.code, VenueRefusedError) is VenueRefusedError:
         if _BUSY.search(why):
             said = _SECONDS.search(why)
             seconds = float(said[1]) if said else BUSY_SECONDS

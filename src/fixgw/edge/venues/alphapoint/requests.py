@@ -22,11 +22,15 @@ _encode = msgspec.json.encode
 
 
 class Call(NamedTuple):
-    """A function and its payload, in which secrets may be. `is_change`: it matters whether it was done."""
+    """A function and its payload, in which secrets may be. `is_change`: it matters whether it was done.
+
+    `is_list`: the answer may be long.
+    """
 
     function: str
     payload: dict[str, object]
     is_change: bool = False
+    is_list: bool = False
 
     def __repr__(self) -> str:
         return f"Call({self.function!r})"
@@ -104,7 +108,7 @@ def cancel_all_orders(names: Names, account: int, instrument: int | None) -> Cal
 
 def get_open_orders(names: Names, account: int) -> Call:
     """The open orders of an account."""
-    return Call("GetOpenOrders", {"OMSId": names.oms, "AccountId": account})
+    return Call("GetOpenOrders", {"OMSId": names.oms, "AccountId": account}, is_list=True)
 
 
 def get_order_status(names: Names, order: Order, venue_order_id: str | None) -> Call:
@@ -120,7 +124,7 @@ def get_order_status(names: Names, order: Order, venue_order_id: str | None) -> 
 def get_orders_history(names: Names, account: int) -> Call:
     """The orders of an account that changed last, open or closed."""
     payload: dict[str, object] = {"OMSId": names.oms, "AccountId": account, "Depth": HISTORY_DEPTH}
-    return Call("GetOrdersHistory", payload)
+    return Call("GetOrdersHistory", payload, is_list=True)
 
 
 def _number(number: Decimal) -> msgspec.Raw:

@@ -111,6 +111,11 @@ class CoinapiEms:
         """Why it cannot, for a person; empty while it can."""
         return self._connection.why_away
 
+    @property
+    def finds_together(self) -> bool:
+        """Whether one look is enough for all: it is a request for each order."""
+        return False
+
     def know(self, order: Order) -> None:
         """From now on say what happens to this order under its order_id."""
         self._known.know(order)

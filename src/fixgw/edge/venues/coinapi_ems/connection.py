@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from fixgw.edge.venues.coinapi_ems.replies import STATUSES
+from fixgw.edge.venues.socket import Socket
 
 log = structlog.get_logger("fixgw.venues")
 
@@ -101,6 +102,8 @@ class Connection:
             close_timeout=1.0,
             max_size=MESSAGE_BYTES_MAX,
             proxy=None,
+            ping_interval=None,  # there is a heartbeat
+            create_connection=Socket,
             ssl=context,
             logger=_quiet,
         ) as socket:
@@ -109,16 +112,27 @@ class Connection:
             self.why_away = ""
             self._log.info("venue up")
             while True:
-                async with asyncio.timeout(SILENT_SECONDS):
-                    self._heard(await socket.recv())
+                self._heard(await _next(socket))
 
     async def _until_running(self, socket: ClientConnection) -> None:
         try:
             async with asyncio.timeout(SILENT_SECONDS):
-                while not self._heard(await socket.recv()):
+                while not self._heard(await _next(socket)):
                     pass
         except TimeoutError:
             raise LostError("the venue does not say that the exchange runs") from None
+
+
+async def _next(socket: ClientConnection) -> str | bytes:
+    """The next message. Raises TimeoutError when nothing comes any more; a long one may take its time."""
+    assert isinstance(socket, Socket)
+    while True:
+        try:
+            async with asyncio.timeout(SILENT_SECONDS):
+                return await socket.recv()
+        except TimeoutError:
+            if socket.loop.time() - socket.received_at >= SILENT_SECONDS:
+                raise
 
 
 def _why(error: Exception) -> str | None:

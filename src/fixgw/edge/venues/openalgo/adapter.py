@@ -34,6 +34,9 @@ BACK_SECONDS = 0.2  # before the first attempt to come back; then twice as long 
 BACK_SECONDS_MAX = 30.0
 IDLE_SECONDS_MAX = 4.0  # a connection is not used again after so long: servers close them after 5
 READ_SHARE = 2  # order books are read at most every so many slots of requests_per_second
+REST_SHARE = 2  # times as long as one took none is read while cancels go out: it must not take their time
+CALM_SECONDS = 0.25  # after the last cancel: no other one goes out
+CALM_STEP = 0.05  # seconds between two looks whether that is so
 STRATEGY = f"{PREFIX}gateway"  # of calls that are about no order of ours alone
 
 _ERRORS = (VenueAwayError, VenueBusyError, VenueRefusedError, UnknownOutcomeError, VenueMistakenError)
@@ -61,6 +64,8 @@ class OpenAlgo:
         )
         self._reading = asyncio.Lock()
         self._read_began = -1.0
+        self._read_seconds = 0.0  # how long the last one took
+        self._canceled_at = -CALM_SECONDS  # when the last cancel was answered
         self._wake = asyncio.Event()
         self._sent: dict[int, asyncio.Event] = {}
         self._mistake = ""
@@ -80,6 +85,11 @@ class OpenAlgo:
     def why_away(self) -> str:
         """Why it was not."""
         return self._why_away
+
+    @property
+    def finds_together(self) -> bool:
+        """Whether one look is enough for all: it is, at the order book."""
+        return True
 
     def know(self, order: Order) -> None:
         """From now on say what happens to this order under its order_id."""
@@ -131,6 +141,10 @@ class OpenAlgo:
     async def _rest(self, seconds: float) -> None:
         """Wait so long, or until there is a reason to look before."""
         await asyncio.sleep(min(self._least, seconds))
+        clock = asyncio.get_running_loop().time
+        until = clock() + REST_SHARE * self._read_seconds
+        while clock() < min(until, self._canceled_at + CALM_SECONDS):
+            await asyncio.sleep(CALM_STEP)
         with suppress(TimeoutError):
             async with asyncio.timeout(max(seconds - self._least, 0)):
                 await self._wake.wait()
@@ -149,7 +163,7 @@ class OpenAlgo:
                 self._is_mistaken("the venue does not say that it is in mode analyze, which is configured")
             rows, unreadable = replies.read_book(said)
             news = self._ledger.take(rows, unreadable)
-            self._read_began = began
+            self._read_began, self._read_seconds = began, clock() - began
         self._is_back()
         for order in news:
             self._tell(order)
@@ -251,6 +265,7 @@ class OpenAlgo:
                 why = f"{why}; to its cancel of all orders the venue said: {reason}"
             raise VenueRefusedError(why) from None
         finally:
+            self._canceled_at = asyncio.get_running_loop().time()
             self._wake.set()
         self._ledger.cancel_taken(order, asyncio.get_running_loop().time())
 
