@@ -13,17 +13,13 @@ from fixgw.core import repetition
 from fixgw.core.controls import Timer
 from fixgw.core.decision import Decision, refuse
 from fixgw.core.directory import Directory, PendingCancelReports
-from fixgw.core.errors import Failure, Refusal, Subject, not_authorized, not_found, server_error
+from fixgw.core.errors import Refusal, Subject, not_authorized, not_found, server_error
 from fixgw.core.events import (
     CancelRequested,
-    ControlAnswered,
     Event,
     MassCancelAccepted,
-    MassCancelRefused,
-    OrderEntered,
 )
 from fixgw.core.oms import (
-    accept_mass_cancel,
     decide,
     end_day,
     expire,
@@ -39,7 +35,6 @@ from fixgw.core.requests import (
     NewOrder,
     ScopeRead,
     TriggerOrder,
-    VenueOrder,
     VenueRequest,
 )
 from fixgw.core.state import OmsState, evolve
@@ -78,6 +73,7 @@ from fixgw.engine.turn import (
     SessionDoor,
 )
 from fixgw.engine.venue_asks import VenueAsk
+from fixgw.engine.venue_words import VenueWords
 from fixgw.engine.venues import Venues
 from fixgw.journal.contract import Journal, Loaded, SessionNumbers
 
@@ -145,8 +141,11 @@ class Desk:
             self.states,
             self._changes.take_id,
             self._record,
-            lambda state, event: self._applied(state, event, *evolve(state, event)),
+            self._happened,
             self._carry_out,
+        )
+        self._words = VenueWords(
+            self.states, self._changes, self._record, self.answers, self.venues, self._happened
         )
         self._sessions = Sessions(self.outbox, self.epochs, self._commit_numbers, self.alarm.will_reset)
 
@@ -166,7 +165,7 @@ class Desk:
         self._delivery.moved = self._last_in()
         self.alarm.start(now)
         for answer in self._sandbox.cancel(pending_cancels(self._embedded)):
-            self._venue_said(answer, "restart")
+            self._words.said(answer, "restart", now)
         for state in self.states.values():
             for mass_cancel_id in state.mass_cancels:
                 if (waiting := waiting_mass_cancel(state, mass_cancel_id)) is not None:
@@ -370,6 +369,10 @@ class Desk:
         settings = self.directory.sessions.get(session)
         return settings is not None and settings.pending_cancel is PendingCancelReports.ALWAYS
 
+    def _happened(self, state: OmsState, event: Event) -> None:
+        """Apply an event that no request led to."""
+        self._applied(state, event, *evolve(state, event))
+
     def _applied(
         self,
         state: OmsState,
@@ -406,79 +409,19 @@ class Desk:
             known = said.session in self.directory.sessions
             return None if known else not_found(f"there is no session {said.session}", Subject.ORDER)
         if isinstance(said, RefuseCancel | FillOrder | TriggerOrder):
-            wrong = elsewhere(said.order_id, self._state_of(said.order_id))
+            wrong = elsewhere(said.order_id, self._words.state_of(said.order_id))
             if wrong is not None:
                 return wrong
         if not isinstance(said, SandboxCommand):
-            return self._venue_said(said, "link")
+            return self._words.said(said, "link", self._at)
         for answer in self._sandbox.told(said, self._embedded):
-            self._venue_said(answer, "link")
-        return None
-
-    def _venue_said(self, said: VenueRequest, door: str) -> Refusal | None:
-        if isinstance(said, VenueOrder | ScopeRead):
-            state, missing = self.states.get(said.oms_id), f"OMS {said.oms_id} is unknown"
-        else:
-            state, missing = self._state_of(said.order_id), f"order {said.order_id} is unknown"
-        if state is None:
-            return not_found(missing, Subject.ORDER)
-        try:
-            if isinstance(said, ScopeRead):
-                return self._scope_read(state, said, door)
-            events = decide_venue(state, said, self._at, self._changes.next_id)
-        except Exception:
-            log.exception("our mistake", said=repr(said))
-            return server_error("an internal error; nothing was changed")
-        if isinstance(events, Refusal):
-            return events
-        self._venue_changed(state, events, said, door)
-        return None
-
-    def _venue_changed(
-        self, state: OmsState, events: Sequence[Event], said: VenueRequest | None, door: str
-    ) -> None:
-        """Apply what a venue's word led to, if it was any news."""
-        for event in events:
-            self._applied(state, event, *evolve(state, event))
-            if isinstance(event, OrderEntered):
-                self.venues.learned(state, event.order)
-        if events:
-            kind = "ScopeRead" if said is None else type(said).__name__
-            self._record.other(door, kind, state.oms.oms_id, events, self._at, said)
-            order_id = getattr(said, "order_id", 0)
-            self._record.line("venue", self._at, said=kind, order_id=order_id, events=len(events))
-
-    def _scope_read(self, state: OmsState, said: ScopeRead, door: str) -> Refusal | None:
-        """What a mass cancel reaches is known now: take these orders on, or refuse it as a whole."""
-        found = accept_mass_cancel(state, said.mass_cancel_id, self._at)
-        if found is None:
-            return not_found(f"no mass cancel {said.mass_cancel_id} waits", Subject.ORDER)
-        self.venues.was_read(said.mass_cancel_id)
-        if said.refused is not None:
-            locked = " and new orders stay locked" if state.controls.lock(said.mass_cancel_id) else ""
-            why = f"nothing was sent to the venue{locked}: {said.refused}"
-            refusal = server_error(why, Failure.VENUE_AWAY)
-            refused = MassCancelRefused(said.mass_cancel_id, refusal, self._at)
-            self._venue_changed(state, (refused,), said, door)
-            self.answers.mass_cancel_refused(said.mass_cancel_id, refusal)
-            return None
-        accepted, selector = found
-        self._venue_changed(state, (accepted,), said, door)
-        if isinstance(accepted, ControlAnswered):
-            return None
-        self.answers.taken_on(state, accepted, ())
-        self.answers.mass_cancel_accepted(accepted)
-        self.venues.cancel(state, accepted.order_ids, selector)
+            self._words.said(answer, "link", self._at)
         return None
 
     @property
     def _embedded(self) -> list[OmsState]:
         """The states of the OMSes whose orders live on the sandbox."""
         return [state for state in self.states.values() if state.oms.is_embedded]
-
-    def _state_of(self, order_id: int) -> OmsState | None:
-        """The state of the OMS that knows this order."""
-        return next((state for state in self.states.values() if state.book.get(order_id) is not None), None)
 
     def _pass_time(self) -> None:
         for state in self.states.values():
@@ -494,7 +437,7 @@ class Desk:
         for state, mass_cancel_id in self.venues.overdue(self._at):
             seconds = f"{state.oms.scope_timeout.total_seconds():g} s"
             why = f"the orders on the venue could not be read within {seconds}"
-            self._scope_read(state, ScopeRead(state.oms.oms_id, mass_cancel_id, why), "clock")
+            self._words.scope_read(state, ScopeRead(state.oms.oms_id, mass_cancel_id, why), "clock", self._at)
         for _ in range(min(len(self._expiring), self._limits.expire_per_turn)):
             state, order_id = self._expiring.popleft()
             expired = expire(state, order_id, self._at)
