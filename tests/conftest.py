@@ -14,6 +14,33 @@ from tests.wire import Client
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+LONGEST_FIRST = (
+    "test_journal_commands",
+    "test_supervisor",
+    "test_recovery",
+    "test_disconnect",
+    "test_resets",
+    "test_process",
+    "test_cli",
+    "test_certify",
+    "test_client",
+    "test_peer",
+    "test_kill_points",
+    "test_torture",
+    "test_views_agree",
+    "test_session_commands",
+    "test_disks",
+    "test_cases",
+)
+"""The files that take longest: a worker gets a file whole, and the last one must be a short one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the longest files come first."""
+    rank = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
 @pytest.fixture(autouse=True)
 def _no_gateway_is_left() -> Iterator[None]:
     """End the gateways that a test started and, because it failed, did not stop."""

@@ -238,7 +238,9 @@ def test_a_slow_start_is_a_warning(odd: Odd) -> None:
 # signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM], ids=["SIGINT", "SIGTERM"]
+)
 def test_a_signal_that_comes_twice_stops_it_cleanly_once(tmp_path: Path, number: signal.Signals) -> None:
     """The engine stops once, the Logout is sent, and the exit code is 0."""
     gateway = Gateway(tmp_path / "data").start()
@@ -254,7 +256,9 @@ def test_a_signal_that_comes_twice_stops_it_cleanly_once(tmp_path: Path, number:
     assert events(gateway, "engine ended")[0]["code"] == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM], ids=["SIGINT", "SIGTERM"]
+)
 def test_a_signal_stops_an_engine_that_is_starting(odd: Odd, number: signal.Signals) -> None:
     """Nobody was told anything yet: it ends at once, with exit code 0."""
     gateway = odd("slow")
@@ -266,7 +270,9 @@ def test_a_signal_stops_an_engine_that_is_starting(odd: Odd, number: signal.Sign
         gateway.client("TRADER37").rest()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM], ids=["SIGINT", "SIGTERM"]
+)
 def test_a_signal_ends_the_pause_before_a_restart(odd: Odd, number: signal.Signals) -> None:
     """The pauses become long: nobody has to wait for one."""
     gateway = odd("exit-70")

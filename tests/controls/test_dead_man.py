@@ -147,7 +147,7 @@ def test_what_is_pending_already_is_told_as_such(extended_gateway: Gateway, trad
     trader.expect(f"9|41={held.cl_ord_id}|39=6|102=3")
 
 
-@pytest.mark.parametrize("end", ["kill", "stop"])
+@pytest.mark.parametrize("end", ["kill", pytest.param("stop", marks=pytest.mark.long)])
 def test_it_survives_a_restart_and_the_client_is_told_at_its_return(
     tmp_path_factory: pytest.TempPathFactory, end: str
 ) -> None:

@@ -239,7 +239,7 @@ def test_our_own_clean_restart_is_no_disconnect_unless_so_configured(tmp_path: P
         assert open_orders(running) == (0 if counts else 1)
 
 
-@pytest.mark.parametrize("counts", [False, True])
+@pytest.mark.parametrize("counts", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_reset_by_us_is_no_disconnect_unless_so_configured(tmp_path: Path, counts: bool) -> None:
     """`fixgw session reset` logs the client out: its orders stay; but a disconnect after it counts."""
     lines = ['cancel_on_disconnect = "both"', f"disconnect_on_restart = {'true' if counts else 'false'}"]

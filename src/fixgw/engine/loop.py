@@ -35,7 +35,7 @@ SPIN_SECONDS = 0.002  # after the last work: a client that answers at once finds
 LOGOUT_SECONDS = (
     5.0  # how long a clean stop waits for the Logouts; what is not sent by then waits in the journal
 )
-KEEP_TIME_SECONDS = 1.0  # how often heartbeats and the supervisor are looked after, however busy the loop is
+KEEP_TIME_SECONDS = 0.5  # how often heartbeats and the supervisor are looked after, however busy the loop is
 COLLECT_SECONDS = 1.0  # how often an idle loop collects what exceptions and the like left behind
 ASKED_BESIDE_FIX = 4  # of one connection of the link at least, in a turn whose end a FIX client waits for
 PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
