@@ -4,11 +4,46 @@ import json
 import shutil
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
-from fixgw.core.events import OrderCanceled, OrderEntered, RequestRefused
+from fixgw.core.controls import Guard, Lock, Timer, TimerKind
+from fixgw.core.disconnect import CancelOn, OnDisconnect
+from fixgw.core.errors import failed
+from fixgw.core.events import (
+    CancelRefused,
+    CancelRequested,
+    ControlAnswered,
+    DayEnded,
+    Event,
+    Locked,
+    MassCancelAccepted,
+    MassCancelRefused,
+    MassCancelRequested,
+    OrderAccepted,
+    OrderCanceled,
+    OrderEntered,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderTriggered,
+    OutcomeUnknown,
+    RequestRefused,
+    SessionGuarded,
+    SessionLeft,
+    TimerArmed,
+    TimerDisarmed,
+    TimerRanOut,
+    Unlocked,
+)
+from fixgw.core.order import CancelRef
+from fixgw.core.requests import MassCancel
+from fixgw.core.scope import Scope, ScopeType
+from fixgw.core.selector import CancelSelector
 from fixgw.journal import fold
 from fixgw.journal.contract import Batch, Counters, Entry
 from fixgw.journal.reading import PORTION, Reader
@@ -18,6 +53,10 @@ from fixgw.journal.trail import Happened, Line, Told, Wanted, remembered, trail
 from tests.journals import CANCELED, EXPIRED, FILLED, HELD, OLD, OPEN, PARTLY, REFUSED, live
 from tests.test_desk import NOW
 from tests.test_journal import order
+
+NO = failed("the venue says no")
+MASS_CANCEL = MassCancel(user_id=37, session="TRADER37", cl_ord_id="m1", scope=Scope(ScopeType.ALL))
+TIMER = Timer(3, TimerKind.DEAD_MAN, "TRADER37", MASS_CANCEL, CancelSelector(1, user_id=37), NOW, 1_000)
 
 
 @pytest.fixture(scope="module")
@@ -275,3 +314,43 @@ def test_the_events_of_a_trail_are_those_of_the_journal(lived: Path) -> None:
 
 def _events(found: Iterable[Line]) -> list[object]:
     return [line.event for line in found if isinstance(line, Happened) and line.event is not None]
+
+
+OF_EVERY_KIND: dict[type, Event] = {
+    type(event): event
+    for event in (
+        OrderEntered(order(1)),
+        RequestRefused(MASS_CANCEL, NO, NOW),
+        CancelRequested(1, CancelRef(37, "TRADER37", "c1"), NOW),
+        MassCancelRequested(2, MASS_CANCEL, CancelSelector(1, session="TRADER37"), NOW),
+        MassCancelAccepted(2, CancelRef(37, "TRADER37", "m1", 2), (1,), (), NOW),
+        MassCancelRefused(2, NO, NOW),
+        OrderAccepted(1, "V-1", NOW),
+        OrderRejected(1, NO, NOW),
+        OutcomeUnknown(1, "connection lost", NOW),
+        OrderCanceled(1, NOW),
+        CancelRefused(1, NO, NOW),
+        OrderTriggered(1, NOW),
+        OrderFilled(1, Decimal(1), Decimal(2), NOW),
+        OrderExpired(1, NOW),
+        DayEnded(1, NOW),
+        ControlAnswered(3, replace(MASS_CANCEL, is_dry_run=True), "dry run", (1,), NOW),
+        Locked(Lock(3, CancelSelector(1), 37, "user 37", is_operators=False, at=NOW)),
+        Unlocked(3, "the operator ann", NOW),
+        TimerArmed(TIMER, NOW),
+        TimerDisarmed(3, NOW),
+        TimerRanOut(3, 4, NOW),
+        SessionGuarded(Guard("TRADER37", OnDisconnect(CancelOn.BOTH)), NOW),
+        SessionLeft("TRADER37", NOW),
+    )
+}
+
+
+@pytest.mark.parametrize("kind", get_args(Event))
+def test_every_event_can_be_shown(kind: type) -> None:
+    """The trail of a bad day is read on a bad day: nothing in it may stop the reader."""
+    event = OF_EVERY_KIND[kind]
+    entry = Entry(NOW, "clock", kind.__name__, 1, 0, "clock", 0, (event,))
+    line = Happened(1, entry, event)
+    assert as_text(line).startswith("2026-" if NOW.year == 2026 else str(NOW.year))
+    assert json.loads(as_json(line))

@@ -10,16 +10,28 @@ from msgspec import Struct
 from fixgw.core.events import (
     CancelRefused,
     CancelRequested,
+    ControlAnswered,
     DayEnded,
     Event,
+    Locked,
     MassCancelAccepted,
+    MassCancelRefused,
     MassCancelRequested,
+    OrderAccepted,
     OrderCanceled,
     OrderEntered,
     OrderExpired,
     OrderFilled,
+    OrderRejected,
     OrderTriggered,
+    OutcomeUnknown,
     RequestRefused,
+    SessionGuarded,
+    SessionLeft,
+    TimerArmed,
+    TimerDisarmed,
+    TimerRanOut,
+    Unlocked,
 )
 from fixgw.core.order import Order
 from fixgw.core.reports import (
@@ -33,8 +45,20 @@ from fixgw.core.reports import (
 )
 from fixgw.core.requests import MassCancel
 from fixgw.core.selector import CancelSelector
+from fixgw.core.state import OrderEvent
 from fixgw.journal.contract import Entry
 from fixgw.journal.trail import Happened, Line
+
+Control = (
+    ControlAnswered
+    | Locked
+    | Unlocked
+    | TimerArmed
+    | TimerDisarmed
+    | TimerRanOut
+    | SessionGuarded
+    | SessionLeft
+)
 
 LISTED_MAX = 10  # orders of a mass cancel that a line for a person names; the JSON has them all
 
@@ -89,8 +113,6 @@ def _what(event: Event) -> str:
             named = "" if request.cl_ord_id is None else f" {request.cl_ord_id}"
             about = "" if event.order_id is None else f" for order {event.order_id}"
             return f"request{named}{about} refused: {refusal.text}"
-        case CancelRequested():
-            return f"order {event.order_id}: cancel requested{_with(event.ref.cl_ord_id)}"
         case MassCancelRequested():
             asked = f"mass cancel {event.mass_cancel_id} requested{_with(event.request.cl_ord_id)}"
             return f"{asked}: {_scope(event.request, event.selector)}"
@@ -98,25 +120,58 @@ def _what(event: Event) -> str:
             taken = f"mass cancel {event.mass_cancel_id}{_with(event.ref.cl_ord_id)} takes on"
             pending = f"; already pending: {_ids(event.already_pending)}" if event.already_pending else ""
             return f"{taken} {_ids(event.order_ids)}{pending}"
+        case MassCancelRefused():
+            return f"mass cancel {event.mass_cancel_id} refused: {event.refusal.text}"
+        case DayEnded():
+            return f"the day of OMS {event.oms_id} ended at {_time(event.boundary)}"
         case _:
-            return _of_order(event)
+            return _of_order(event) if isinstance(event, OrderEvent) else _of_control(event)
 
 
-def _of_order(event: Event) -> str:
+def _of_order(event: OrderEvent) -> str:
     match event:
         case OrderCanceled():
             return f"order {event.order_id} canceled"
+        case CancelRequested():
+            return f"order {event.order_id}: cancel requested{_with(event.ref.cl_ord_id)}"
         case CancelRefused():
             return f"order {event.order_id}: its cancel was refused: {event.refusal.text}"
         case OrderTriggered():
             return f"order {event.order_id} triggered"
         case OrderFilled():
             return f"order {event.order_id} filled: {event.last_qty} at {event.last_px}"
+        case OrderAccepted():
+            return f"order {event.order_id} accepted by its venue as {event.venue_order_id}"
+        case OrderRejected():
+            return f"order {event.order_id} rejected by its venue: {event.refusal.text}"
+        case OutcomeUnknown():
+            return f"order {event.order_id}: its outcome is not known yet: {event.text}"
         case OrderExpired():
             return f"order {event.order_id} expired"
-        case DayEnded():
-            return f"the day of OMS {event.oms_id} ended at {_time(event.boundary)}"
-    raise AssertionError(event)
+
+
+def _of_control(event: Control) -> str:
+    match event:
+        case ControlAnswered():
+            found = f"; {_ids(event.order_ids)}" if event.request.is_dry_run else ""
+            return f"request{_with(event.request.cl_ord_id)} answered: {event.text}{found}"
+        case Locked(lock=lock):
+            return f"lock {lock.lock_id} by {lock.by}: new orders of {_selected(lock.selector)} are refused"
+        case Unlocked():
+            return f"lock {event.lock_id} taken away by {event.by}"
+        case TimerArmed(timer=timer):
+            due, scope = _time(timer.due_at), _selected(timer.selector)
+            return f"{timer.kind} timer {timer.timer_id} of {timer.session} runs out at {due}: {scope}"
+        case TimerDisarmed():
+            return f"timer {event.timer_id} called off"
+        case TimerRanOut():
+            return f"timer {event.timer_id} ran out: mass cancel {event.mass_cancel_id}"
+        case SessionGuarded(guard=guard):
+            terms = guard.terms
+            how = f"on {terms.cancel_on}, scope {terms.scope}, {terms.window_ms} ms"
+            return f"{guard.session} is there; when it is gone its orders are canceled ({how})"
+        case SessionLeft():
+            return f"{event.session} is gone, or watched no more"
 
 
 def _with(cl_ord_id: str | None) -> str:
@@ -136,7 +191,11 @@ def _order(order: Order) -> str:
 
 
 def _scope(request: MassCancel, selector: CancelSelector) -> str:
-    parts = [f"scope {request.scope.type.name}", f"OMS {selector.oms_id}"]
+    return f"scope {request.scope.type.name}, {_selected(selector)}"
+
+
+def _selected(selector: CancelSelector) -> str:
+    parts = [f"OMS {selector.oms_id}"]
     if selector.account_id is not None:
         parts.append(f"account {selector.account_id}")
     if selector.user_id is not None:
@@ -147,6 +206,8 @@ def _scope(request: MassCancel, selector: CancelSelector) -> str:
         parts.append(f"side {selector.side.name}")
     if selector.strategy is not None:
         parts.append(f"strategy {selector.strategy}")
+    if selector.session is not None:
+        parts.append(f"session {selector.session}")
     return ", ".join(parts)
 
 
