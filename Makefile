@@ -58,7 +58,7 @@ cases: setup
 certify: setup
 	@$(PYTHON_IN_VENV) scripts/certify.py
 	@$(PYTHON_IN_VENV) scripts/faults.py
-	$(PYTHON_IN_VENV) -m pytest -m certify tests/certify tests/send
+	$(PYTHON_IN_VENV) -m pytest -m certify tests/certify tests/send tests/test_certify.py
 
 clients: setup
 	@scripts/clients.sh

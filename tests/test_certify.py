@@ -83,6 +83,7 @@ def test_only_what_does_not_apply_is_no_failure(gateway: Gateway, ours: Path) ->
     assert of(gateway, "--scenarios", str(ours), "--only", "902").returncode == 0
 
 
+@pytest.mark.certify
 def test_over_tls_with_a_certificate_of_the_client(tmp_path: Path) -> None:
     """The venue's certificate is checked, and the client's is shown."""
     certificates.make(tmp_path, [], ["TRADER37"], datetime.now(UTC))
@@ -107,6 +108,7 @@ def test_over_tls_with_a_certificate_of_the_client(tmp_path: Path) -> None:
         assert certify(address, "--only", "101").returncode == 1
 
 
+@pytest.mark.certify
 def test_what_cannot_be_run_ends_with_2(tmp_path: Path) -> None:
     """Nobody listens, the profile or a script is wrong, a flag is: on stderr, what to do about it."""
     closed = f"127.0.0.1:{free_port()}"

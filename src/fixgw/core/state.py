@@ -146,12 +146,12 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
         if ref is not None and ref.mass_cancel_id is not None and after.pending_cancel is None:
             _count(state.mass_cancels[ref.mass_cancel_id], after, canceled=isinstance(event, OrderCanceled))
         return before, after
+    if isinstance(event, OrderEntered):
+        state.book.put(event.order)
+        return None, event.order
     if isinstance(event, CONTROL_EVENTS):
         state.controls = control(state.controls, event)
     match event:
-        case OrderEntered():
-            state.book.put(event.order)
-            return None, event.order
         case MassCancelRequested():
             state.mass_cancels[event.mass_cancel_id] = MassCancelProgress(
                 event.mass_cancel_id, event.request, event.selector

@@ -75,6 +75,7 @@ class Changes:
         match event:
             case OrderEntered():
                 self.next_id += 1
+                return
             case MassCancelRequested():
                 self.next_id += 1
                 self._mass_cancels[event.mass_cancel_id] = state
