@@ -244,3 +244,17 @@ def ends_of_a_mass_cancel_are_not_resent(frame: Frame) -> None:
     """In a resend the ends of a mass cancel are skipped."""
     if frame.type == "8" and frame.get(43) and frame.get(41):
         frame.become_gap_fill()
+
+
+@comes_in(434)
+def resent_cancels_are_dropped(frame: Frame) -> None:
+    """A cancel that was sent while its client was logged off is not done."""
+    if frame.type == "F" and frame.get(43) == "Y":
+        frame.is_dropped = True
+
+
+@comes_in(435)
+def resent_mass_cancels_are_dropped(frame: Frame) -> None:
+    """A mass cancel that was sent while its client was logged off is not done."""
+    if frame.type == "q" and frame.get(43) == "Y":
+        frame.is_dropped = True
