@@ -119,7 +119,13 @@ def test_the_log_of_the_journal_cannot_grow(rig: Rig) -> None:
     rig.restart()
 
 
-@pytest.mark.parametrize(("fault", "said"), [("io", "disk I/O error"), ("full", "database or disk is full")])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        pytest.param("io", "disk I/O error", marks=pytest.mark.long),
+        ("full", "database or disk is full"),
+    ],
+)
 def test_a_commit_fails(rig: Rig, fault: str, said: str) -> None:
     """Whatever it is that SQLite says: nothing of the turn is told, and everything is asked for again."""
     rig.plan(f"before insert 2 {fault}")

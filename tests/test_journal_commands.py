@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from fixgw.core.requests import FillOrder
 from fixgw.engine.sandbox import HoldCancels
 from fixgw.journal.compact import compact
@@ -222,6 +224,7 @@ def test_a_start_without_the_state_of_a_compacted_journal_is_refused(tmp_path: P
     assert "restore both files together, from one backup" in refused.stderr
 
 
+@pytest.mark.long
 def test_a_gateway_starts_after_a_compaction_that_was_killed(tmp_path: Path) -> None:
     """kill -9 before either file has forgotten anything, between the two, and before they become smaller."""
     with Gateway(tmp_path / "data") as gateway:

@@ -63,7 +63,13 @@ def test_a_message_that_was_counted_but_not_committed_comes_again(tmp_path: Path
     assert gateway.stop() == 0
 
 
-@pytest.mark.parametrize("first", [False, True], ids=["after-a-clean-stop", "on-the-first-day"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(False, id="after-a-clean-stop"),
+        pytest.param(True, id="on-the-first-day", marks=pytest.mark.long),
+    ],
+)
 def test_the_first_request_of_a_run_is_not_lost_in_a_crash(tmp_path: Path, first: bool) -> None:
     """Counted by QuickFIX, killed before the first commit: the clean stop before that says nothing."""
     gateway = Gateway(tmp_path / "data").start()

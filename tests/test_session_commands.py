@@ -74,7 +74,9 @@ def is_disabled(gateway: Gateway, name: str = "TRADER37") -> bool:
     return shown
 
 
-@pytest.mark.parametrize("resets", [False, True], ids=["goes on", "141=Y"])
+@pytest.mark.parametrize(
+    "resets", [pytest.param(False, marks=pytest.mark.long, id="goes on"), pytest.param(True, id="141=Y")]
+)
 def test_a_disabled_client_is_out_until_it_is_enabled(gateway: Gateway, *, resets: bool) -> None:
     """It is logged out at once, its Logons count for nothing, and it comes back with its numbers."""
     trader, other = gateway.client("TRADER37"), gateway.client("TRADER38")

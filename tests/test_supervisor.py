@@ -113,6 +113,7 @@ def test_an_engine_that_is_killed_leaves_the_edge_as_it_is(tmp_path: Path) -> No
     assert len(events(gateway, "edge started")) == 1
 
 
+@pytest.mark.long
 def test_both_are_killed_and_the_gateway_says_when_it_is_ready_again(tmp_path: Path) -> None:
     """The ready line comes when both are there."""
     with Gateway(tmp_path / "data") as gateway:
@@ -200,6 +201,7 @@ def test_an_endless_loop_is_ended_and_says_where_it_was(odd: Odd) -> None:
     assert gateway.log_lines("in turn_or_hang")
 
 
+@pytest.mark.long
 def test_a_pause_that_is_no_hang_is_left_alone(odd: Odd) -> None:
     """An engine that is busy for less than `hang_seconds` goes on, and so do its connections."""
     with odd("") as gateway:
@@ -226,6 +228,7 @@ def test_what_the_supervisor_slept_itself_counts_not(odd: Odd) -> None:
     assert not events(gateway, "engine hangs", 0)
 
 
+@pytest.mark.long
 def test_a_slow_start_is_a_warning(odd: Odd) -> None:
     """A start is no hang, however long it takes; somebody is told."""
     with odd("slow", ("start_seconds = 60", "start_seconds = 1")) as gateway:
@@ -437,6 +440,7 @@ def test_the_engines_port_is_kept_for_it(tmp_path: Path) -> None:
             gateway.kill()
 
 
+@pytest.mark.long
 def test_the_engines_port_is_one_that_the_configuration_says(tmp_path: Path) -> None:
     """For those who want to name it in a firewall."""
     port = free_port()
@@ -468,6 +472,7 @@ def test_no_engine_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None
     assert not is_running(gateway.engine)
 
 
+@pytest.mark.long
 def test_no_engine_is_left_when_the_supervisor_is_killed_while_it_starts(odd: Odd) -> None:
     """The engine asks who its parent is, before it takes anything."""
     gateway = odd("slow")

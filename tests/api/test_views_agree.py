@@ -18,7 +18,7 @@ from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel
 from tests.api.doors import AlphaPoint, Ems, Fix, New, OpenAlgo, Seen, ids
 from tests.gateway import Gateway, write_config
 
-EXAMPLES = int(os.environ.get("FIXGW_VIEWS_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("FIXGW_VIEWS_EXAMPLES", "3"))
 USERS = {
     "TRADER37": "key37",
     "TRADER38": "key38",
