@@ -35,6 +35,7 @@ from fixgw.edge.engine_link import EngineLink
 from scripts.bench import api_client, client
 from scripts.bench.api_client import Http, Load, WebSocket, post, text_frame
 from scripts.bench.bench import out, ratio
+from scripts.bench.beside import beside
 
 ROUNDS = 5
 ORDERS = 10_000
@@ -117,14 +118,16 @@ def ours(orders: int) -> Iterator[Server]:
             yield Server(gateway.api_port, token, ids, gateway)
 
 
-async def entered(gateway: Gateway, count: int) -> list[int]:
-    """The ids of so many orders that rest now, the oldest last."""
+async def entered(
+    gateway: Gateway, count: int, *, user_id: int = USER, account_id: int = ACCOUNT
+) -> list[int]:
+    """The ids of so many orders of this user that rest now, the oldest last."""
     link = EngineLink(gateway.data, client.TIMEOUT_SECONDS)
     running = asyncio.ensure_future(link.run())
     while not link.is_up:
         await asyncio.sleep(0.01)
     order = NewOrder(
-        user_id=USER,
+        user_id=user_id,
         oms=OmsName(oms_id=1),
         instrument=InstrumentName(security_id="25"),
         side=Side.BUY,
@@ -132,7 +135,7 @@ async def entered(gateway: Gateway, count: int) -> list[int]:
         time_in_force=TimeInForce.GOOD_TILL_CANCEL,
         order_qty=Decimal(1),
         price=Decimal(1),
-        account_id=ACCOUNT,
+        account_id=account_id,
     )
     ids: list[int] = []
     for first in range(0, count, ENTERED_AT_ONCE):
@@ -239,7 +242,7 @@ def fix_beside(rounds: int) -> None:
                 client.throughput(session, orders)
                 cancel(session, 0)  # a warm-up
                 peace.append(cancel(session, 1))
-                with load_of(server) as loads_of_round:
+                with beside(__file__, "load", str(server.port), str(server.ids[-1])) as loads_of_round:
                     busy.append(cancel(session, 2))
                 loads += loads_of_round
     table = Table(title=f"{FIX_ROUND_TRIPS:,} F one by one, {rounds} rounds", title_justify="left")
@@ -260,24 +263,6 @@ def cancel(session: client.Session, part: int) -> float:
     numbers = range(part * FIX_ROUND_TRIPS, (part + 1) * FIX_ROUND_TRIPS)
     requests = [session.order_cancel_request(f"c{i}", f"a{i}") for i in numbers]
     return statistics.median(client.round_trips(session, requests)) * 1e6
-
-
-@contextmanager
-def load_of(server: Server) -> Iterator[list[float]]:
-    """CancelOrder over a WebSocket, from another process; its requests per second are there at the end."""
-    command = [sys.executable, __file__, "load", str(server.port), str(server.ids[-1])]
-    found: list[float] = []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield found
-            if process.poll() is not None:
-                raise RuntimeError("the load was over before the measurement was")
-        finally:
-            process.stdin.close()
-        found.append(float(process.stdout.readline()))
 
 
 def load(port: int, first: int) -> None:

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,16 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # so that the parts of the benchmark find each other
 
 from rich.table import Table
-from tests.gateway import Gateway, until
+from tests.gateway import until
 from tests.venue_cases.bridge import KINDS, Bridge
 
-from fixgw.core.directory import InstrumentName, OmsName
-from fixgw.core.order import OrdType, Side, TimeInForce
-from fixgw.core.requests import NewOrder
-from fixgw.edge.engine_link import EngineLink
 from fixgw.engine.turn import Status
 from fixgw.link import call
 from scripts.bench import client
+from scripts.bench.api import entered
 from scripts.bench.bare_venue import ACCOUNT, OPENED, Limits, measured
 from scripts.bench.bench import out, ratio
 
@@ -113,34 +109,12 @@ class Contest:
 
     def bare(self, way: Way, orders: int) -> float:
         """The seconds that the bare client needs."""
-        asyncio.run(_enter(self._bare, OWNER[self._kind], orders))
+        asyncio.run(entered(self._bare, orders, user_id=OWNER[self._kind], account_id=ACCOUNT))
         canceler = OPENED[self._kind](self._bare.api_port, self._limits)
         return asyncio.run(measured(canceler, orders, is_native=way.is_native))
 
 
 NEW = b"\x01150=0\x01"
-
-
-async def _enter(gateway: Gateway, user_id: int, count: int) -> None:
-    """Enter so many orders of this user."""
-    link = EngineLink(gateway.data, client.TIMEOUT_SECONDS)
-    running = asyncio.ensure_future(link.run())
-    while not link.is_up:
-        await asyncio.sleep(0.01)
-    order = NewOrder(
-        user_id=user_id,
-        oms=OmsName(oms_id=1),
-        instrument=InstrumentName(security_id="25"),
-        side=Side.BUY,
-        ord_type=OrdType.LIMIT,
-        time_in_force=TimeInForce.GOOD_TILL_CANCEL,
-        order_qty=Decimal(1),
-        price=Decimal(1),
-        account_id=ACCOUNT,
-    )
-    await asyncio.gather(*(link.ask("bench", order) for _ in range(count)))
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
 
 
 def compare(kinds: Sequence[str], rounds: int, orders: int, limits: Limits) -> None:

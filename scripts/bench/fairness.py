@@ -8,12 +8,10 @@ fast as its socket takes it: F of orders that nobody knows, OrderMassCancelReque
 import argparse
 import select
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from tests.gateway import Gateway, write_config
 
 from scripts.bench import client
 from scripts.bench.bench import out
+from scripts.bench.beside import beside
 
 ROUNDS = 3
 ROUND_TRIPS = 500
@@ -77,24 +76,6 @@ def flood(port: int, kind: str) -> None:
         print(answers / (time.perf_counter() - started), flush=True)
 
 
-@contextmanager
-def beside(port: int, kind: str) -> Iterator[list[float]]:
-    """A flood, from another process; the answers per second that it got are there at the end."""
-    command = [sys.executable, __file__, "flood", str(port), kind]
-    found: list[float] = []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield found
-            if process.poll() is not None:
-                raise RuntimeError("the flood was over before the measurement was")
-        finally:
-            process.stdin.close()
-        found.append(float(process.stdout.readline()))
-
-
 def cancel(session: client.Session, name: str) -> list[float]:
     """Enter orders, and cancel them one by one; the seconds that each took."""
     ids = [f"{name}{number}" for number in range(ROUND_TRIPS)]
@@ -132,7 +113,7 @@ def _row(kind: str, rounds: int) -> list[str]:
                 with client.log_on(gateway.port, QUIET, "FIXGW", QUIET, "trader37-demo") as session:
                     cancel(session, f"w{number}-")  # a warm-up
                     quiet += cancel(session, f"q{number}-")
-                    with beside(gateway.port, kind) as found:
+                    with beside(__file__, "flood", str(gateway.port), kind) as found:
                         busy += cancel(session, f"b{number}-")
                     rates += found
     medians = [statistics.median(took) * 1e3 for took in (quiet, busy)]

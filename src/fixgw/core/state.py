@@ -39,7 +39,7 @@ from fixgw.core.order import NOBODY, Order
 from fixgw.core.requests import MassCancel
 from fixgw.core.selector import CancelSelector
 
-AGAIN_AFTER = timedelta(seconds=1)  # a timer whose mass cancel failed because its venue could not be read
+AGAIN_AFTER = timedelta(seconds=1)  # a timer whose venue was out of reach, or could not be read
 
 
 class MassCancelProgress(Struct):

@@ -1,7 +1,7 @@
 """When a client is gone or silent: what is canceled on disconnect, timers that run out, locks taken away."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import perf_counter_ns
 
 from msgspec.structs import replace
@@ -13,11 +13,9 @@ from fixgw.core.directory import Directory, Session
 from fixgw.core.disconnect import agreed
 from fixgw.core.errors import Refusal, Subject, not_found
 from fixgw.core.events import Event, TimerArmed, Unlocked
-from fixgw.core.state import OmsState
+from fixgw.core.state import AGAIN_AFTER, OmsState
 from fixgw.engine.record import Record
 from fixgw.engine.turn import Presence, ReleaseLock, Way
-
-AGAIN_AFTER = timedelta(seconds=1)  # a timer that ran out while its venue was out of reach
 
 CarryOut = Callable[[OmsState, Timer], tuple[Decision, Sequence[Event]] | None]
 
