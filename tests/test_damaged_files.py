@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fixgw.fix import filestore
-from fixgw.fix.filestore import Stored, StoreError, vouch
+from fixgw.fix.filestore import Stored, StoreError, lay_out, vouch
 from fixgw.journal.contract import Batch, JournalError, Queued, SessionNumbers
 from fixgw.journal.sqlite import SCHEMA_VERSION, SqliteJournal
 from tests.test_journal import order as resting
@@ -153,34 +153,21 @@ def test_a_turn_that_no_one_can_read_is_said_whoever_asks(path: Path) -> None:
             journal.reports("A", 0, 1)
 
 
-# QuickFIX's message store
+# QuickFIX's files
 
 NAMES = {"A": "FIX.4.4-FIXGW-A"}
-
-
-def stored(directory: Path, *messages: tuple[int, str]) -> dict[str, Path]:
-    """The files of a session whose store holds these messages, as QuickFIX writes them."""
-    files = {kind: directory / f"{NAMES['A']}.{kind}" for kind in ("body", "header", "seqnums")}
-    header, body, last = "", "", 0
-    for last, text in messages:
-        header += f"{last},{len(body)},{len(text)} "
-        body += text
-    files["header"].write_text(header)
-    files["body"].write_text(body)
-    files["seqnums"].write_text(f"{last + 1:020} : {7:020}")
-    return files
-
-
-def message(number: int) -> str:
-    """A message of its own length."""
-    return f"8=FIX.4.4\x0158={'x' * number}\x01"
+KINDS = ("body", "header", "seqnums", "session")
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    """A store in order, with three messages in it, the last one under a number that was used before."""
+    """The files of a session, in order."""
     vouch(tmp_path)
-    return stored(tmp_path, (1, message(1)), (2, message(2)), (2, message(3)), (3, message(4)))
+    files = {kind: tmp_path / f"{NAMES['A']}.{kind}" for kind in KINDS}
+    for file in files.values():
+        file.touch()
+    files["seqnums"].write_text(f"{5:020} : {7:020}")
+    return files
 
 
 def look(files: dict[str, Path]) -> Stored:
@@ -188,48 +175,39 @@ def look(files: dict[str, Path]) -> Stored:
     return filestore.look(files["body"].parent, NAMES)["A"]
 
 
-def test_a_store_in_order(files: dict[str, Path]) -> None:
-    """Everything is held, and nothing is changed."""
+def test_files_in_order(files: dict[str, Path]) -> None:
+    """Nothing is changed."""
     before = {kind: file.read_bytes() for kind, file in files.items()}
-    assert look(files) == Stored(is_whole=True, is_sure=True, last=3, held=frozenset({1, 2, 3}))
+    assert look(files) == Stored(is_whole=True, is_sure=True)
     assert {kind: file.read_bytes() for kind, file in files.items()} == before
 
 
-@pytest.mark.parametrize("left", [b"4,12", b"4,128,", b"4,1,999 ", b"\0" * 9 + b" ", b"x "])
-def test_a_record_that_is_torn_is_taken_out(files: dict[str, Path], left: bytes) -> None:
-    """What is appended behind it could not be found again."""
-    whole = files["header"].read_bytes()
-    files["header"].write_bytes(whole + left)
-    found = look(files)
-    assert (found.is_whole, found.held) == (False, frozenset({1, 2, 3}))
-    assert files["header"].read_bytes() == whole
-    found = look(files)
-    assert (found.is_whole, found.is_sure) == (True, False)
+def test_numbers_that_are_gone_are_missed(files: dict[str, Path]) -> None:
+    """The start after this one knows it too."""
+    files["seqnums"].unlink()
+    assert look(files) == Stored(is_whole=False, is_sure=True)
+    files["seqnums"].write_text(f"{1:020} : {1:020}")
+    assert look(files) == Stored(is_whole=True, is_sure=False)
 
 
-def test_a_message_that_is_not_there_is_not_held(files: dict[str, Path]) -> None:
-    """A loss of power left nothing but zeros of one message, and half of the last one."""
-    body = files["body"].read_bytes()
-    start = body.index(message(2).encode())
-    zeros = b"\0" * len(message(2))
-    files["body"].write_bytes(body[:start] + zeros + body[start + len(zeros) : -5])
-    assert look(files) == Stored(is_whole=False, is_sure=True, last=3, held=frozenset({1, 2}))
-    assert files["header"].read_bytes().count(b" ") == 2
-
-
-@pytest.mark.parametrize("kind", ["body", "header", "seqnums"])
-def test_a_file_that_is_gone_is_missed(files: dict[str, Path], kind: str) -> None:
-    """Whichever it is; and the start after this one knows it too."""
-    files[kind].unlink()
+@pytest.mark.parametrize("left", [b"", b"\0" * 43, b" " * 43, b"5 7"])
+def test_numbers_that_cannot_be_read_are_missed(files: dict[str, Path], left: bytes) -> None:
+    """A loss of power left something else there."""
+    files["seqnums"].write_bytes(left)
     assert not look(files).is_whole
-    files[kind].touch()
-    assert not look(files).is_sure
+
+
+@pytest.mark.parametrize("kind", ["body", "header", "session"])
+def test_what_holds_no_number_is_not_missed(files: dict[str, Path], kind: str) -> None:
+    """It is written anew whenever it is needed."""
+    files[kind].unlink()
+    assert look(files) == Stored(is_whole=True, is_sure=True)
 
 
 def test_the_machine_went_down(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written last may be missing."""
     monkeypatch.setattr(filestore, "boot_id", lambda: "another start")
-    assert look(files) == Stored(is_whole=True, is_sure=False, last=3, held=frozenset({1, 2, 3}))
+    assert look(files) == Stored(is_whole=True, is_sure=False)
     vouch(files["body"].parent)
     assert look(files).is_sure
 
@@ -243,25 +221,31 @@ def test_a_system_that_does_not_say_when_it_started(
     assert not look(files).is_sure
 
 
-def test_the_latest_of_very_many_messages_are_looked_at(tmp_path: Path) -> None:
-    """A record further back is QuickFIX's own business, as long as the latest are in order."""
-    vouch(tmp_path)
-    count = filestore.CHECKED_MAX + 5
-    files = stored(tmp_path, *((number, message(1)) for number in range(1, count + 1)))
-    found = look(files)
-    assert (found.is_whole, found.last, len(found.held)) == (True, count, filestore.CHECKED_MAX)
-    files["body"].write_bytes(files["body"].read_bytes()[:-1])
-    found = look(files)
-    assert (found.is_whole, found.last, len(found.held)) == (False, count, count - 1)
-
-
-def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """A file in the place of its directory, a directory in the place of a file."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, kind: str, files: dict[str, Path]) -> None:
+    """A directory in its place, and a file in the place of their directory."""
+    files[kind].unlink()
+    files[kind].mkdir()
+    with pytest.raises(StoreError, match=f"cannot use the message store {files[kind]}: Is a directory"):
+        look(files)
     (tmp_path / "fix").touch()
     with pytest.raises(StoreError, match=f"cannot use the message store {tmp_path / 'fix'}: "):
         filestore.look(tmp_path / "fix", NAMES)
-    files = stored(tmp_path, (1, message(1)))
-    files["body"].unlink()
-    files["body"].mkdir()
-    with pytest.raises(StoreError, match=f"cannot use the message store {files['body']}: Is a directory"):
-        look(files)
+
+
+def test_messages_are_laid_out_in_the_place_of_others(files: dict[str, Path]) -> None:
+    """As QuickFIX writes them: MsgSeqNum, where it begins in the body, and its length."""
+    directory = files["body"].parent
+    lay_out(directory, NAMES["A"], [(7, b"seven"), (9, b"nine!!")])
+    assert files["body"].read_bytes() == b"sevennine!!"
+    assert files["header"].read_bytes() == b"7,0,5 9,5,6 "
+    lay_out(directory, NAMES["A"], [])
+    assert files["body"].read_bytes() == files["header"].read_bytes() == b""
+    assert {file.name for file in directory.iterdir()} == {file.name for file in files.values()} | {"boot"}
+
+
+def test_messages_that_cannot_be_laid_out(files: dict[str, Path]) -> None:
+    """It is said why, and which file."""
+    files["body"].with_name(f"{NAMES['A']}.body.new").mkdir()
+    with pytest.raises(StoreError, match=r"cannot use the message store .*body\.new: Is a directory"):
+        lay_out(files["body"].parent, NAMES["A"], [(1, b"one")])

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from fixgw.core.book import Use
 from fixgw.core.events import OrderCanceled, OrderEntered
 from fixgw.core.order import CancelRef, Order, OrdStatus, OrdType, Side, TimeInForce
-from fixgw.core.reports import ExecType, Execution
+from fixgw.core.reports import Again, ExecType, Execution
 from fixgw.core.requests import MassCancel, RequestKind
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.core.selector import CancelSelector
@@ -28,6 +28,7 @@ from fixgw.journal.contract import (
     MassCancelRow,
     Queued,
     SandboxState,
+    Sent,
     SessionNumbers,
     UsedId,
 )
@@ -125,10 +126,39 @@ def test_everything_of_a_batch_is_loaded_again(journal: SqliteJournal) -> None:
     assert loaded.day_starts == {1: AT}
     assert (loaded.counters, loaded.sandbox) == (Counters(5, 6), SandboxState(holds=True, refusing={2: "no"}))
     assert not loaded.clean_stop
-    assert journal.assigned_from("TRADER37", 2, 1) == [Assigned("TRADER37", 2, 8, 0, 1)]
+    assert journal.assigned("TRADER37", 2, 1, 99) == [Assigned("TRADER37", 2, 8, 0, 1)]
     assert journal.reports("TRADER37", 0, 2) == [report(1), report(2)]
     assert journal.reports("TRADER37", 2, 5) == [report(3)]
-    assert journal.assigned_from("TRADER37", 1, 1) == []
+    assert journal.assigned("TRADER37", 1, 1, 99) == []
+
+
+@pytest.mark.parametrize("is_folded", [True, False])
+def test_what_was_sent_is_found_by_its_number(journal: SqliteJournal, is_folded: bool) -> None:
+    """Under the number and with the time of the turn that sent it; numbers without a report are left out."""
+    later = AT + timedelta(seconds=1)
+    queued = [Queued("A", 0, [report(number) for number in range(1, 8)])]
+    numbers = SessionNumbers("A", next_out=13, queued=7, sent=6)
+    journal.commit(Batch(at=AT, queued=queued, assigned=[Assigned("A", 1, 2, 0, 3)], sessions=[numbers]))
+    more = [Assigned("A", 1, 5, 3, 1), Assigned("A", 1, 7, 1, 2, again=True), Assigned("A", 1, 10, 4, 2)]
+    for block in more:
+        journal.commit(Batch(at=later, assigned=[block], sessions=[numbers]))
+    if is_folded:
+        journal.load(since=SINCE, closed_max=10)
+    everything = [
+        Sent(2, AT, report(1)),
+        Sent(3, AT, report(2)),
+        Sent(4, AT, report(3)),
+        Sent(5, later, report(4)),
+        Sent(7, later, Again(report(2))),
+        Sent(8, later, Again(report(3))),
+        Sent(10, later, report(5)),
+        Sent(11, later, report(6)),
+    ]
+    for first in range(1, 13):
+        for last in range(first - 1, 14):
+            wanted = [sent for sent in everything if first <= sent.seq_num <= last]
+            assert journal.sent("A", 1, first, last) == wanted
+    assert journal.sent("A", 2, 1, 99) == journal.sent("B", 1, 1, 99) == []
 
 
 def test_a_cancel_beside_the_body_is_read_as_the_order_it_makes(journal: SqliteJournal) -> None:

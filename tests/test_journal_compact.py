@@ -71,6 +71,12 @@ def data(lived: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(lived, tmp_path / "data"))
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else all of the few reports here would stay."""
+    monkeypatch.setattr(compacting, "ON_THEIR_WAY_MAX", 0)
+
+
 def shorten(data: Path, days: int = 30) -> Compacted:
     """Compact it an hour after the last that happened."""
     return compact(data, keep_days=days, now=AFTER)
@@ -207,7 +213,7 @@ def test_reports_that_wait_are_kept_as_long_as_they_wait(data: Path) -> None:
     assert compact(data, keep_days=1, now=AFTER + timedelta(days=400)).kept_reports == 3
     assert [one.exec_id for one in load(data).outbox[AWAY] if isinstance(one, Execution)] == [102, 103]
     journal = SqliteJournal(data / "journal.db")
-    assert journal.assigned_from(AWAY, 1, 1) == [Assigned(AWAY, 1, 1, 0, 1)]
+    assert journal.assigned(AWAY, 1, 1, 99) == [Assigned(AWAY, 1, 1, 0, 1)]
     numbers = SessionNumbers(AWAY, next_out=4, queued=3, sent=3)
     last = journal.load(since=NOW, closed_max=0).counters
     journal.commit(Batch(assigned=[Assigned(AWAY, 1, 2, 1, 2)], sessions=[numbers], counters=last, at=AFTER))
@@ -216,7 +222,7 @@ def test_reports_that_wait_are_kept_as_long_as_they_wait(data: Path) -> None:
     done = compact(data, keep_days=1, now=AFTER + timedelta(days=401))
     assert done.kept_reports == 0
     journal = SqliteJournal(data / "journal.db")
-    assert journal.assigned_from(AWAY, 1, 1) == []
+    assert journal.assigned(AWAY, 1, 1, 99) == []
     journal.close()
     assert problems(data) == []
 
@@ -232,12 +238,12 @@ def test_no_number_is_left_without_its_report(tmp_path: Path) -> None:
     numbers = SessionNumbers("S", next_out=15, queued=12, sent=12)
     blocks = [Assigned("S", 1, 3, 0, 9), Assigned("S", 1, 12, 9, 3)]
     journal.commit(Batch(assigned=blocks, sessions=[numbers], counters=Counters(1, 1), at=NOW))
-    assert journal.assigned_from("S", 1, 1) == blocks
+    assert journal.assigned("S", 1, 1, 99) == blocks
     journal.close()
     assert shorten(tmp_path).turns == 3
     journal = SqliteJournal(tmp_path / "journal.db")
-    assert journal.assigned_from("S", 1, 1) == [Assigned("S", 1, 9, 6, 3), Assigned("S", 1, 12, 9, 3)]
-    assert journal.assigned_from("S", 1, 11) == [Assigned("S", 1, 11, 8, 1), Assigned("S", 1, 12, 9, 3)]
+    assert journal.assigned("S", 1, 1, 99) == [Assigned("S", 1, 9, 6, 3), Assigned("S", 1, 12, 9, 3)]
+    assert journal.assigned("S", 1, 11, 99) == [Assigned("S", 1, 11, 8, 1), Assigned("S", 1, 12, 9, 3)]
     assert journal.reports("S", 6, 3) == [report(6), report(7), report(8)]
     journal.close()
     assert problems(tmp_path) == []
@@ -284,6 +290,22 @@ def test_reports_that_were_not_delivered_are_kept(tmp_path: Path) -> None:
 def test_which_reports_may_still_have_to_be_sent(numbers: SessionNumbers, position: int) -> None:
     """Those without a number, those that were sent while the client was away, those of an earlier epoch."""
     assert compacting.first_needed(numbers) == position
+
+
+def test_the_latest_reports_may_not_have_arrived(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
+    """A connection that was lost can have swallowed them: a client that comes back can ask for them."""
+    monkeypatch.setattr(compacting, "ON_THEIR_WAY_MAX", 4)
+    assert compacting.first_needed(SessionNumbers("S", queued=9, sent=7)) == 3
+    journal = SqliteJournal(data / "journal.db")
+    before = {name: journal.sent(name, 1, 1, 999) for name in load(data).sessions}
+    journal.close()
+    assert max(map(len, before.values())) > 4
+    shorten(data)
+    journal = SqliteJournal(data / "journal.db")
+    for name, sent in before.items():
+        assert journal.sent(name, 1, 1, 999)[-4:] == sent[-4:]
+    journal.close()
+    assert problems(data) == []
 
 
 def _killed(data: Path, what: str, number: int) -> subprocess.CompletedProcess[str]:

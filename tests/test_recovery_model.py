@@ -1,24 +1,21 @@
 """A model of the recovery protocol: every interleaving of two requests, their reports and up to two crashes.
 
-The client, the network, QuickFIX's numbers and store, and the journal are modelled; what a start does to them
-is the real `mend`. In every state that can be reached the rules of a FIX session hold, and in every one where
+The client, the network, QuickFIX's numbers, and the journal are modelled; what a start does to them is the
+real `mend`. In every state that can be reached the rules of a FIX session hold, and in every one where
 nothing is left to do each request has exactly one outcome at the client.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
 
-from fixgw.core.errors import ErrorCode, Refusal
-from fixgw.core.reports import BusinessReject, Outgoing
 from fixgw.fix import recovery
 from fixgw.fix.filestore import Stored
 from fixgw.journal.contract import Assigned, SessionNumbers
 
 REQUESTS = ("c1", "c2")
-ADMIN = ""  # what the store has under the number of a session message
 
 Numbered = tuple[tuple[int, str], ...]
 Wire = tuple[tuple[str, int, str, int], ...]  # (MsgType, MsgSeqNum, request or report, number it names)
@@ -26,7 +23,7 @@ Wire = tuple[tuple[str, int, str, int], ...]  # (MsgType, MsgSeqNum, request or 
 
 @dataclass(frozen=True)
 class State:
-    """Everything there is. A crash takes `up`, both wires, `held`, `batch`, `outgoing` and `is_half_sent`."""
+    """Everything there is. A crash takes `up`, both wires, `held`, `batch`, `outgoing` and `is_counted`."""
 
     # the client
     to_ask: tuple[str, ...] = REQUESTS
@@ -39,16 +36,15 @@ class State:
     up: bool = False
     to_gateway: Wire = ()
     to_client: Wire = ()
-    # QuickFIX: its files, and the messages that came too early
+    # QuickFIX: its file, and the messages that came too early
     target: int = 1
     sender: int = 1
-    kept: Numbered = ()
     held: Wire = ()
     # the engine's memory
     running: bool = True
     batch: Numbered = ()
     outgoing: Numbered = ()
-    is_half_sent: bool = False
+    is_counted: bool = False
     # the journal
     last_in: int = 0
     next_in: int = 1
@@ -70,7 +66,7 @@ def steps(state: State, crashes_max: int) -> Iterator[State]:
             held=(),
             batch=(),
             outgoing=(),
-            is_half_sent=False,
+            is_counted=False,
             asked_from=0,
             crashes=state.crashes + 1,
         )
@@ -137,18 +133,12 @@ def client_resends(state: State, begin: int) -> State:
 
 
 def session_message(state: State, msg_type: str, number: int = 0) -> State:
-    """QuickFIX numbers, stores and sends a session message."""
+    """QuickFIX numbers and sends a session message."""
     return replace(
         state,
-        kept=(*without(state.kept, state.sender), (state.sender, ADMIN)),
         sender=state.sender + 1,
         to_client=(*state.to_client, (msg_type, state.sender, "", number)),
     )
-
-
-def without(kept: Numbered, seq_num: int) -> Numbered:
-    """`kept` without what it has under this number."""
-    return tuple(one for one in kept if one[0] != seq_num)
 
 
 def gateway_receives(state: State, msg_type: str, seq_num: int, text: str, number: int) -> State:
@@ -184,13 +174,14 @@ def in_order(state: State, msg_type: str, seq_num: int, text: str, number: int) 
 
 
 def gateway_resends(state: State, begin: int) -> State:
-    kept = dict(state.kept)
+    """What the journal has is laid out for QuickFIX, which fills the gaps between."""
+    reports = dict(state.assigned)
     again: list[tuple[str, int, str, int]] = []
     for seq_num in range(begin, state.sender):
-        if kept.get(seq_num, ADMIN) == ADMIN:
-            again.append(("4+", seq_num, "", seq_num + 1))
+        if seq_num in reports:
+            again.append(("8+", seq_num, reports[seq_num], 0))
         else:
-            again.append(("8+", seq_num, kept[seq_num], 0))
+            again.append(("4+", seq_num, "", seq_num + 1))
     return replace(state, to_client=(*state.to_client, *again))
 
 
@@ -210,12 +201,12 @@ def engine_commits(state: State) -> State:
 
 
 def engine_sends(state: State) -> State:
-    """QuickFIX stores a report; in a step of its own it counts and sends it."""
+    """QuickFIX counts a report; in a step of its own it sends it."""
     (seq_num, text), *rest = state.outgoing
-    if not state.is_half_sent:
-        return replace(state, kept=(*without(state.kept, seq_num), (seq_num, text)), is_half_sent=True)
+    if not state.is_counted:
+        return replace(state, sender=seq_num + 1, is_counted=True)
     to_client = (*state.to_client, ("8", seq_num, text, 0)) if state.up else state.to_client
-    return replace(state, outgoing=tuple(rest), is_half_sent=False, sender=seq_num + 1, to_client=to_client)
+    return replace(state, outgoing=tuple(rest), is_counted=False, to_client=to_client)
 
 
 class Files:
@@ -223,7 +214,6 @@ class Files:
 
     def __init__(self, state: State) -> None:
         self.target, self.sender = state.target, state.sender
-        self.kept = dict(state.kept)
         self.journaled = dict(state.assigned)
 
     def getExpectedTargetNum(self) -> int:  # noqa: N802 (QuickFIX's name)
@@ -238,41 +228,33 @@ class Files:
     def setNextSenderMsgSeqNum(self, number: int) -> None:  # noqa: N802 (QuickFIX's name)
         self.sender = number
 
-    def assigned_from(self, session: str, epoch: int, seq_num: int) -> list[Assigned]:
-        return [Assigned(session, epoch, number, number, 1) for number in self.journaled if number >= seq_num]
-
-    def reports(self, _: str, position: int, count: int) -> list[BusinessReject]:
-        assert count == 1
-        refusal = Refusal(ErrorCode.SERVER_ERROR, self.journaled[position])
-        return [BusinessReject(0, "F", refusal)]
-
-    def store(self, _: str, reports: Sequence[Outgoing], first_seq_num: int) -> None:
-        assert self.sender == first_seq_num
-        for report in reports:
-            assert isinstance(report, BusinessReject)
-            self.kept[self.sender] = report.refusal.detail
-            self.sender += 1
+    def assigned(self, session: str, epoch: int, first: int, last: int) -> list[Assigned]:
+        return [
+            Assigned(session, epoch, number, number, 1)
+            for number in self.journaled
+            if first <= number <= last
+        ]
 
 
 def recovered(state: State) -> State:
     """The gateway starts again: `mend`, as it is."""
     files = Files(state)
     numbers = SessionNumbers("T", next_in=state.next_in, next_out=state.journal_out, last_in=state.last_in)
-    stored = Stored(last=max(files.kept, default=0), held=frozenset(files.kept))
-    recovery.mend(
+    not_sent = recovery.mend(
         files,  # type: ignore[arg-type]
         numbers,
         files,  # type: ignore[arg-type]
         after_clean_stop=False,
-        stored=stored,
-        store=files.store,
+        stored=Stored(),
     )
+    assert {block.first_seq_num for block in not_sent} == {
+        number for number, _ in state.assigned if number >= state.sender
+    }
     return replace(
         state,
         running=True,
         target=files.target,
         sender=files.sender,
-        kept=tuple(sorted(files.kept.items())),
     )
 
 
@@ -281,9 +263,6 @@ def check(state: State) -> None:
     assert len(set(state.outcomes)) == len(state.outcomes), state
     numbers = [number for number, _ in state.assigned]
     assert len(set(numbers)) == len(numbers), state
-    kept = dict(state.kept)
-    for number, text in state.assigned:
-        assert kept.get(number, text) == text, state
     assert len({text for _, text in state.assigned}) == len(state.assigned), state
 
 

@@ -104,6 +104,7 @@ class Gateway:
             settings,
             secret,
             dictionary.load(settings.dictionary),
+            self._journal,
             port=engine_port,
             store=data / "fix",
         )
@@ -124,14 +125,7 @@ class Gateway:
             {name: numbers(name).epoch for name in directory.sessions},
             callbacks,
             callbacks.begin,
-            lambda name, native, next_in, next_out: recovery.keep_numbers(
-                native,
-                numbers(name),
-                self._journal,
-                next_in=next_in,
-                next_out=next_out,
-                store=self.acceptor.send,
-            ),
+            lambda name, native, *seen: recovery.keep_numbers(native, name, *seen),
         )
         epochs, now = self.desk.epochs, self.clock.now()
         due = epochs.due(now)
@@ -142,15 +136,14 @@ class Gateway:
             if name in due:
                 epochs.reset(name, now, self.acceptor)
                 stored.pop(name, None)
-            put_back = recovery.mend(
+            not_sent = recovery.mend(
                 native,
                 numbers(name),
                 self._journal,
                 after_clean_stop=after_clean_stop,
                 stored=stored.get(name, Stored()),
-                store=self.acceptor.send,
             )
-            epochs.put_back(name, put_back)
+            epochs.not_sent(name, not_sent)
         filestore.vouch(files)
         self.desk.resume(self.acceptor, now)
 

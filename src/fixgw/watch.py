@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from fixgw.fix import framing
 from fixgw.fix.settings import BEGIN_STRING, WATCH_SESSION, WATCHED
 
 log = structlog.get_logger("fixgw.supervisor")
@@ -146,5 +147,4 @@ def message(msg_type: str, seq_num: int, *fields: tuple[int, object]) -> bytes:
     sent_at = f"{datetime.now(UTC):%Y%m%d-%H:%M:%S.%f}"[:-3]
     header = ((35, msg_type), (34, seq_num), (49, WATCH_SESSION), (52, sent_at), (56, WATCHED))
     body = "".join(f"{tag}={value}\x01" for tag, value in (*header, *fields))
-    whole = f"8={BEGIN_STRING}\x019={len(body)}\x01{body}".encode("ascii")
-    return whole + b"10=%03d\x01" % (sum(whole) % 256)
+    return framing.message(BEGIN_STRING.encode(), body.encode("ascii"))

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixgw.edge.frames import Framer, check_sum, message, without_absurd_numbers
+from fixgw.edge.frames import Framer, without_absurd_numbers
+from fixgw.fix.framing import check_sum, message
 
 LONGEST = 4_096
 

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixgw.edge.frames import Framer, message
+from fixgw.edge.frames import Framer
 from fixgw.edge.gap import OVERHEAD, Gap
+from fixgw.fix.framing import message
 
 
 def order(seq_num: int) -> bytes:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from fixgw.edge.frames import Framer, message
+from fixgw.edge.frames import Framer
 from fixgw.edge.pipe import EngineSide, Limits, Pipe
 from fixgw.edge.window import ALONE_MAX, WITH_ENGINE_MAX, Company
+from fixgw.fix.framing import message
 
 TOGETHER = WITH_ENGINE_MAX // 2
 LIMITS = Limits(65_536, 1_000_000, 1_000_000_000, 16_777_216)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixgw.edge.frames import message
 from fixgw.edge.resend import PATIENCE_SECONDS, Resends
+from fixgw.fix.framing import message
 
 PIECE = 10
 

@@ -14,9 +14,10 @@ from fixgw.core.requests import ClientRequest, MassCancel
 from fixgw.core.selector import CancelSelector
 from fixgw.core.state import OmsState
 from fixgw.core.tell import Told
-from fixgw.edge.frames import Cut, message
+from fixgw.edge.frames import Cut
 from fixgw.edge.pipe import Pipe
 from fixgw.engine import desk
+from fixgw.fix.framing import message
 from fixgw.fix.inbound import Inbound
 from fixgw.fix.outbound import Outbound
 from tests.mutants.switch import add

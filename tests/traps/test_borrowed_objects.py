@@ -60,6 +60,7 @@ def test_we_keep_text_and_nothing_else() -> None:
         begin=lambda _: 2,
         is_sound=lambda _: True,
         is_new=lambda _, __: True,
+        lay_out=lambda _, __, ___: None,
     )
     session_id = quickfix.SessionID("FIX.4.4", "FIXGW", NAME)
     client = Client(0, NAME)

@@ -8,7 +8,8 @@ the gap in the sequence numbers.
 import re
 from datetime import UTC, datetime
 from typing import NamedTuple
-from zlib import adler32
+
+from fixgw.fix.framing import check_sum, message
 
 SOH = b"\x01"
 
@@ -21,7 +22,6 @@ _START = b"8=FIX"
 _START_MAX = 24  # bytes: what has to be there before it is known whether a frame begins
 _TRAILER_BYTES = 7  # 10=nnn and SOH
 _LENGTH_DIGITS = 7  # and SOH after them; a frame of ten megabytes is too long for everybody
-_SUMMED = 256  # bytes: 256 * 255 is less than what Adler-32 is taken modulo
 
 
 class Cut(NamedTuple):
@@ -106,24 +106,6 @@ class Framer:
         if data[trailer + 3 : end] != b"%03d\x01" % check_sum(data[start:trailer]):
             return -end  # not what is in it: frames in frames would be summed up for ever
         return end
-
-
-def check_sum(data: bytes) -> int:
-    """CheckSum(10): the sum of the bytes modulo 256.
-
-    The low half of Adler-32 is one more than the sum of the bytes, at a hundredth of the time that Python
-    takes to add them up.
-    """
-    if len(data) <= _SUMMED:
-        return ((adler32(data) & 0xFFFF) - 1) & 0xFF
-    parts = (data[at : at + _SUMMED] for at in range(0, len(data), _SUMMED))
-    return sum((adler32(part) & 0xFFFF) - 1 for part in parts) & 0xFF
-
-
-def message(begin_string: bytes, body: bytes) -> bytes:
-    """The whole message with this body, which begins with MsgType(35) and ends with SOH."""
-    whole = b"8=%s\x019=%d\x01%s" % (begin_string, len(body), body)
-    return b"%s10=%03d\x01" % (whole, check_sum(whole))
 
 
 def value(frame: bytes, tag: bytes) -> bytes | None:

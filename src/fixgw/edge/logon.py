@@ -18,9 +18,10 @@ from msgspec import Struct
 
 from fixgw.config_tables import Network, SessionTable, reset_window
 from fixgw.core.disconnect import agreed
-from fixgw.edge.frames import SOH, message, sending_time
+from fixgw.edge.frames import SOH, sending_time
 from fixgw.fix import dictionary
 from fixgw.fix.dictionary import Dictionary
+from fixgw.fix.framing import message
 from fixgw.fix.settings import BEGIN_STRING, HEARTBEAT_RULE, HEARTBEAT_SECONDS, REFUSED, SessionSettings
 
 LOGON_BYTES_MAX = 4_096  # a real one has a few hundred; reading a longer one would only keep others waiting

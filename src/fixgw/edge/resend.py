@@ -8,7 +8,8 @@ meanwhile waits for the end of the last one: the client gets everything in order
 
 from collections.abc import Callable
 
-from fixgw.edge.frames import SOH, Cut, Framer, joined, message, value
+from fixgw.edge.frames import SOH, Cut, Framer, joined, value
+from fixgw.fix.framing import message
 
 PIECE = 1_000  # messages: 30 to 50 ms of the engine's time
 PAUSE_SHARE = 1.0  # of the time that a piece took, in which the others come first

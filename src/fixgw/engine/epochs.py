@@ -108,8 +108,8 @@ class Epochs:
             left = tuple(without(numbers.undelivered, begin, end or _LAST))
             self._outbox.keep(replace(numbers, undelivered=left))
 
-    def put_back(self, session: str, blocks: Sequence[Assigned]) -> None:
-        """These blocks (any number) were put into the store after a crash, while the client was away."""
+    def not_sent(self, session: str, blocks: Sequence[Assigned]) -> None:
+        """A crash came between the numbers of these blocks (any number) and their sending."""
         numbers = self._outbox.of(session)
         undelivered = numbers.undelivered
         for block in blocks:

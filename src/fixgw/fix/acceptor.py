@@ -1,6 +1,8 @@
 """The FIX door: QuickFIX's SocketAcceptor, driven by `poll()` from the engine's one thread.
 
-A send that QuickFIX could not store stops the process: the journal has the report and its number.
+QuickFIX keeps no message that it sends (PersistMessages=N): the journal has every report and its number. What
+a client asks for again is laid out for QuickFIX at that moment. A number that QuickFIX could not store stops
+the process.
 """
 
 from collections import deque
@@ -16,10 +18,13 @@ from fixgw.core.requests import Malformed
 from fixgw.engine.turn import Arrival, Presence
 from fixgw.exits import EXIT_JOURNAL
 from fixgw.fix.application import Application, Engine, die, fields_of
-from fixgw.fix.dictionary import SOH, Dictionary
+from fixgw.fix.copies import Copies
+from fixgw.fix.dictionary import Dictionary
+from fixgw.fix.filestore import StoreError, lay_out
 from fixgw.fix.inbound import Inbound
-from fixgw.fix.outbound import Outbound
+from fixgw.fix.outbound import POSS_RESEND, Outbound, with_header
 from fixgw.fix.settings import BEGIN_STRING, SessionSettings
+from fixgw.journal.contract import Journal
 
 log = structlog.get_logger("fixgw.fix")
 
@@ -39,6 +44,7 @@ class Acceptor:
         settings: SessionSettings,
         secret: str,
         dictionary: Dictionary,
+        journal: Journal,
         *,
         port: int,
         store: Path,
@@ -46,6 +52,9 @@ class Acceptor:
         self._directory = directory
         self._inbound = Inbound(dictionary)
         self._outbound = Outbound(directory)
+        self._copies = Copies(directory, settings, self._outbound, journal)
+        self._files = store
+        self._store_name = settings.store_name
         self._secret = secret
         self._dictionary = quickfix.DataDictionary(str(settings.dictionary))
         self._message = quickfix.Message()  # written anew for each report: twice as fast as a new one
@@ -57,6 +66,7 @@ class Acceptor:
         self._seen: dict[str, tuple[int, int]] = {}
         self._to_guard: deque[str] = deque()
         self._native: dict[str, quickfix.Session] = {}
+        self._laid_out: list[str] = []
         self._acceptor: quickfix.SocketAcceptor | None = None
 
     def create(
@@ -83,7 +93,7 @@ class Acceptor:
 
         self._epochs = epochs
         self._begin = begin
-        self._application = Application(self._secret, epochs, engine, begin, is_sound, is_new)
+        self._application = Application(self._secret, epochs, engine, begin, is_sound, is_new, self._lay_out)
         self._settings = quickfix.SessionSettings()
         try:
             self._settings.setFromString(self._settings_text)
@@ -114,6 +124,8 @@ class Acceptor:
         """Let QuickFIX work once; what came in, in order: requests (any number), and who came or went."""
         if self._acceptor is None or not self._acceptor.poll():
             die("QuickFIX has stopped by itself")
+        while self._laid_out:
+            self._native[self._laid_out.pop()].setPersistMessages(False)
         for name in self._application.logged_on:  # one may begin a new epoch, before anything is decided
             self._guard(name, left=False)
         received = self._application.received
@@ -199,18 +211,21 @@ class Acceptor:
     def send(self, session: str, reports: Sequence[Outgoing], first_seq_num: int) -> None:
         """Send `reports` (any number) with the numbers from `first_seq_num` on; ends the process if it fails.
 
-        While the client is away QuickFIX stores and counts them, and the client asks for them at its return.
+        While the client is away they are only counted, and the client asks for them at its return.
         """
         native = self._native[session]
         if native.getExpectedSenderNum() != first_seq_num:
             die(f"{session}: next MsgSeqNum is {native.getExpectedSenderNum()}, journaled is {first_seq_num}")
+        if self.is_away(session):
+            native.setNextSenderMsgSeqNum(first_seq_num + len(reports))
+            self._seen[session] = self._numbers(session)
+            return
         profile, render = self._directory.sessions[session], self._outbound.render
         send, message = native.send, self._message
         for report in reports:
             if isinstance(report, Again):
                 body, has_groups = render(report.report, profile)
-                msg_type, _, rest = body.partition(SOH)
-                body = f"{msg_type}{SOH}97=Y{SOH}{rest}"
+                body = with_header(body, POSS_RESEND)
             else:
                 body, has_groups = render(report, profile)
             raw = f"8={BEGIN_STRING}\x019=0\x01{body}10=000\x01"
@@ -223,6 +238,23 @@ class Acceptor:
         if native.getExpectedSenderNum() != first_seq_num + len(reports):
             die(f"{session}: QuickFIX did not count the reports that it took")
         self._seen[session] = self._numbers(session)
+
+    def _lay_out(self, session: str, begin: int, end: int) -> None:
+        """Have QuickFIX find the reports from `begin` to `end` (0: to the last), which it sends again now.
+
+        It reads its files only while it is said to store messages; until the end of this poll it is.
+        """
+        native = self._native[session]
+        last = native.getExpectedSenderNum() - 1
+        last = last if end == 0 else min(end, last)
+        try:
+            copies = self._copies.of(session, self._epochs[session], begin, last)
+            lay_out(self._files, self._store_name(session), copies)
+        except StoreError as error:
+            die(f"{session}: {error}{STORE_CURE}", EXIT_JOURNAL)
+        native.refresh()
+        native.setPersistMessages(True)
+        self._laid_out.append(session)
 
     def keep_time(self) -> None:
         """Let the sessions look at the clock: QuickFIX does so only in a poll that found nothing to do."""

@@ -86,8 +86,9 @@ class Application(quickfix.Application):
     begin anew (a Logon with 141=Y), and returns the new epoch.
 
     `is_sound` says whether a session's numbers are as we left them, `is_new` whether an outbound number was
-    not used before. `touched` are the sessions whose numbers something other than a request or a report may
-    have moved, and whether they have just logged off. `sending` are the numbers of QuickFIX's own messages.
+    not used before. `lay_out` has QuickFIX find the reports of a range that a client asks for again.
+    `touched` are the sessions whose numbers something other than a request or a report may have moved, and
+    whether they have just logged off. `sending` are the numbers of QuickFIX's own messages.
 
     The supervisor's session is none of these: its numbers are its own affair, and nothing but session
     messages comes through it.
@@ -105,6 +106,7 @@ class Application(quickfix.Application):
         begin: Callable[[str], int],
         is_sound: Callable[[str], bool],
         is_new: Callable[[str, int], bool],
+        lay_out: Callable[[str, int, int], None],
     ) -> None:
         super().__init__()
         if not secret:
@@ -115,6 +117,7 @@ class Application(quickfix.Application):
         self._begin = begin
         self._is_sound = is_sound
         self._is_new = is_new
+        self._lay_out = lay_out
         self._watch_logged_on = False
         self.logged_on: set[str] = set()
         self.received: list[tuple[str, int, str] | Presence] = []
@@ -184,7 +187,9 @@ class Application(quickfix.Application):
             if msg_type == "5":
                 self._said_goodbye.add(name)
             elif msg_type == "2":
-                self._engine.resent(name, int(message.getField(7)), int(message.getField(16)))
+                begin, end = int(message.getField(7)), int(message.getField(16))
+                self._lay_out(name, begin, end)
+                self._engine.resent(name, begin, end)
         else:
             # a SequenceReset with a low NewSeqNo would even crash QuickFIX: it would answer on no connection
             self._refuse(name, f"MsgType(35)={msg_type} before Logon", REFUSED)

@@ -1,25 +1,21 @@
-"""QuickFIX's message store as it was left, looked at before QuickFIX opens it: what of it is whole.
+"""QuickFIX's files of a session: its next numbers, and what a client asks for again.
 
-QuickFIX writes a message into a session's `.body`, where it stands into its `.header`, and then the next
-numbers into its `.seqnums`, and never waits for the disk. It believes what it finds: it reads up to the first
-record that is torn, appends behind it, and closes the connection when a message is not where a record says.
+QuickFIX keeps the next numbers in `.seqnums`, and never waits for the disk. No message is stored when it is
+sent (PersistMessages=N): the journal has every report. When a client asks for some again, they are written
+into `.body` and `.header`, where QuickFIX finds them, in the place of those that were asked for before.
 """
 
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msgspec import Struct
 
-CHECKED_MAX = 10_000  # messages of a session that are read: more than a client is behind, in 20 ms
-
-_NAMES = ("body", "header", "seqnums")
-_RECORD = re.compile(rb"(\d{1,18}),(\d{1,18}),(\d{1,9})")  # MsgSeqNum, where in the body, length
 _NUMBERS = re.compile(rb"\d+ : \d+")
-_VOUCHER = "boot"  # the file that names the start of the machine since which the store is whole
+_VOUCHER = "boot"  # the file that names the start of the machine since which the numbers are whole
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -30,22 +26,19 @@ class StoreError(Exception):
 class Stored(Struct, frozen=True):
     """What the files of a session hold.
 
-    `held` are the MsgSeqNums of messages that can be read: of the last CHECKED_MAX, or of all when the files
-    are not whole. `last` is the highest MsgSeqNum, 0 when there is none. `is_whole`: no file is missing, and
-    nothing in them is torn. `is_sure`: what was written is there, because the machine did not go down since.
+    `is_whole`: the numbers are there. `is_sure`: they are the last ones, because the machine did not go down
+    since.
     """
 
     is_whole: bool = True
     is_sure: bool = True
-    last: int = 0
-    held: frozenset[int] = frozenset()
 
 
 def look(directory: Path, names: Mapping[str, str]) -> dict[str, Stored]:
     """What the files of each session hold; `names` are what QuickFIX calls them. Raises StoreError.
 
-    A record whose message cannot be read is taken out. When something is missing, the store is not vouched
-    for from now on, so that the start after one that was killed knows it too.
+    When numbers are missing, the store is not vouched for from now on, so that the start after one that was
+    killed knows it too.
     """
     is_sure = _is_vouched_for(directory)
     with _failing(directory):
@@ -65,44 +58,30 @@ def _failing(directory: Path) -> Iterator[None]:
 
 
 def _look(directory: Path, name: str, is_sure: bool) -> Stored:
-    body, header, seqnums = (directory / f"{name}.{kind}" for kind in _NAMES)
-    is_whole = all(path.exists() for path in (body, header, seqnums))
-    for path in (body, header, seqnums) if is_whole else ():
-        path.open("r+b").close()  # QuickFIX would not say which one it cannot write
-    is_whole = is_whole and _NUMBERS.match(seqnums.read_bytes()) is not None
-    *records, torn = header.read_bytes().split(b" ") if header.exists() else [b""]
-    recent = records[-CHECKED_MAX:]
-    held = _readable(recent, body)
-    is_torn = bool(torn) or len(held) < len(recent)
-    if is_torn or not is_whole:
+    for path in (directory / f"{name}.{kind}" for kind in ("body", "header", "seqnums", "session")):
+        with suppress(FileNotFoundError):
+            path.open("r+b").close()  # QuickFIX would not say which one it cannot write
+    seqnums = directory / f"{name}.seqnums"
+    is_whole = seqnums.exists() and _NUMBERS.match(seqnums.read_bytes()) is not None
+    if not is_whole:
         (directory / _VOUCHER).unlink(missing_ok=True)
-    if is_torn:
-        held = _readable(records, body)
-        _rewrite(header, [record for _, record in held])
-    last = max((int(found[1]) for record in recent if (found := _RECORD.fullmatch(record))), default=0)
-    return Stored(is_whole and not is_torn, is_sure, last, frozenset(number for number, _ in held))
+    return Stored(is_whole, is_sure)
 
 
-def _readable(records: Iterable[bytes], body: Path) -> list[tuple[int, bytes]]:
-    """Those of `records` whose message is in the file `body`, with its MsgSeqNum."""
-    if not body.exists():
-        return []
-    readable = []
-    with body.open("rb") as file:
-        for record in records:
-            found = _RECORD.fullmatch(record)
-            if found is not None:
-                number, start, length = map(int, found.groups())
-                message = os.pread(file.fileno(), length, start)
-                if len(message) == length and message.startswith(b"8=FIX") and message.endswith(b"\x01"):
-                    readable.append((number, record))
-    return readable
+def lay_out(directory: Path, name: str, messages: Sequence[tuple[int, bytes]]) -> None:
+    """Have the files `name` hold `messages` (any number) under their MsgSeqNums, and nothing else.
 
-
-def _rewrite(header: Path, records: Iterable[bytes]) -> None:
-    new = header.with_suffix(".new")
-    new.write_bytes(b"".join(record + b" " for record in records))
-    new.replace(header)
+    QuickFIX reads them when it is told to refresh the session. Raises StoreError.
+    """
+    header, start = [], 0
+    for number, message in messages:
+        header.append(b"%d,%d,%d " % (number, start, len(message)))
+        start += len(message)
+    with _failing(directory):
+        for kind, parts in (("body", [message for _, message in messages]), ("header", header)):
+            new = directory / f"{name}.{kind}.new"  # QuickFIX has the other one open
+            new.write_bytes(b"".join(parts))
+            new.replace(directory / f"{name}.{kind}")
 
 
 def boot_id() -> str:
@@ -119,7 +98,7 @@ def _is_vouched_for(directory: Path) -> bool:
 
 
 def vouch(directory: Path) -> None:
-    """Say that the store is whole now, and what is written into it is there until the machine goes down.
+    """Say that the numbers are whole now, and what is written is there until the machine goes down.
 
     Raises StoreError.
     """

@@ -26,6 +26,7 @@ from fixgw.core.requests import MassCancel, MassStatus, NewOrder, OrderStatus
 from fixgw.core.scope import Scope
 
 SOH = "\x01"
+POSS_RESEND = "97=Y"  # a field of the header
 TEXT_MAX = 256  # characters of Text(58): enough for every detail, too little to be a burden
 AVG_PX_DIGITS = Decimal("1e-12")  # the precision of AvgPx(6), which can be a recurring decimal
 
@@ -101,8 +102,15 @@ def text(value: str) -> str:
     return value[:TEXT_MAX]
 
 
+def with_header(body: str, *fields: str) -> str:
+    """`body` with these fields of a header behind its MsgType(35)."""
+    msg_type, _, rest = body.partition(SOH)
+    return SOH.join((msg_type, *fields, rest))
+
+
 @lru_cache(maxsize=64)
-def _time(at: datetime) -> str:
+def timestamp(at: datetime) -> str:
+    """`at` (aware UTC) as FIX's UTCTimestamp, in milliseconds."""
     return f"{at:%Y%m%d-%H:%M:%S}.{at.microsecond // 1000:03}"
 
 
@@ -188,12 +196,12 @@ class Outbound:
             said += "103=99\x01"
         return (
             f"35=8\x01{ids}17={report.exec_id}\x01150={report.exec_type}\x01"
-            f"{self._state(report.order)}{last}60={_time(report.at)}\x01{said}"
+            f"{self._state(report.order)}{last}60={timestamp(report.at)}\x01{said}"
         )
 
     def _order_state(self, report: OrderState) -> str:
         request, order = report.request, report.order
-        ids = f"35=8\x0117=0\x01150=I\x0160={_time(report.at)}\x01"
+        ids = f"35=8\x0117=0\x01150=I\x0160={timestamp(report.at)}\x01"
         if isinstance(request, MassStatus):
             last = "Y" if report.last else "N"
             ids += f"584={request.req_id}\x01911={report.total}\x01912={last}\x01"
@@ -222,7 +230,7 @@ class Outbound:
         side = request.side_text if isinstance(request, NewOrder) else request.side
         fields = [
             f"35=8\x0117={exec_id}\x01150={exec_type}\x0111={request.cl_ord_id}",
-            f"103={ord_rej_reason(report.refusal)}\x0160={_time(report.at)}",
+            f"103={ord_rej_reason(report.refusal)}\x0160={timestamp(report.at)}",
             f"58={text(report.refusal.text)}",
         ]
         groups = False
@@ -252,7 +260,7 @@ class Outbound:
         fields = [
             f"35=9\x0137={order.shown_id if order else 'NONE'}\x0111={report.cl_ord_id}",
             f"41={report.orig_cl_ord_id or 'NONE'}\x0139={_status(order)}\x01434=1",
-            f"102={cxl_rej_reason(refusal)}\x0160={_time(report.at)}\x0158={text(refusal.text)}",
+            f"102={cxl_rej_reason(refusal)}\x0160={timestamp(report.at)}\x0158={text(refusal.text)}",
         ]
         if order is not None and not session.extended:
             fields.append(f"1={order.account_id}")
@@ -268,7 +276,7 @@ class Outbound:
         scope_type = scope.type.value if scope is not None else "7"
         fields = [
             f"35=r\x0111={request.cl_ord_id}\x0137={report.mass_cancel_id or 'NONE'}",
-            f"530={scope_type}\x01531={0 if report.refusal else scope_type}\x0160={_time(report.at)}",
+            f"530={scope_type}\x01531={0 if report.refusal else scope_type}\x0160={timestamp(report.at)}",
         ]
         if report.refusal is not None:
             reason = mass_cancel_reject_reason(report.refusal)

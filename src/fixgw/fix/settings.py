@@ -22,7 +22,7 @@ _REQUIRED = {
     "ResetOnLogout": ("N", "a reset would lose reports that were not delivered"),
     "ResetOnDisconnect": ("N", "a reset would lose reports that were not delivered"),
     "RefreshOnLogon": ("N", "the store is written by one process only"),
-    "PersistMessages": ("Y", "reports reach a client that was away by resend"),
+    "PersistMessages": ("N", "the journal has every report, also for a client that asks for it again"),
     "AllowedRemoteAddresses": ("127.0.0.1", "QuickFIX must not meet bytes from elsewhere"),
     "SocketReuseAddress": ("Y", "the supervisor holds the engine's port, so that nobody else gets it"),
 }
@@ -65,7 +65,6 @@ _WATCH_SETTINGS = {
     "SenderCompID": WATCHED,
     "TargetCompID": WATCH_SESSION,
     "ResetOnLogon": "Y",  # there is nothing in this session that could be lost
-    "PersistMessages": "N",  # a message each second would fill the store
     "CheckLatency": "N",  # both ends have the same clock, and it may be set
 }
 

@@ -2,7 +2,8 @@
 
 Needed are: every turn of the days to keep, and the last one, which holds the counters; in the state all that
 is open or unfinished, and what was closed or used in turns that stay. Reports that are older stay when they
-have no MsgSeqNum yet, or were sent to a client that was away and has not asked for them since.
+have no MsgSeqNum yet, or were sent to a client that was away and has not asked for them since, and the latest
+of each session stay: when a connection is lost, nobody knows which of them have arrived.
 
 The order of the steps makes it safe to be killed between any two: the state forgets first, in one
 transaction, and keeps the reports that are needed of the turns that go; then the journal forgets turns from
@@ -24,11 +25,13 @@ from msgspec import Struct
 from fixgw.core.order import Order
 from fixgw.journal.contract import JournalError, SessionNumbers
 from fixgw.journal.fold import REPORTS, STATE_NAME
-from fixgw.journal.reading import EPOCH, JOURNAL_NAME, MICROSECOND
+from fixgw.journal.outboxes import EPOCH, MICROSECOND
+from fixgw.journal.reading import JOURNAL_NAME
 from fixgw.journal.sqlite import SqliteJournal
 
 KEEP_DAYS_MIN = 1  # a day's ids and their answers stay anyway
 DAY = 86_400_000_000  # microseconds: a client order id is remembered for its day
+ON_THEIR_WAY_MAX = 10_000  # reports of a session, two megabytes, that a lost connection can have swallowed
 DELETED_AT_A_TIME = 2_000  # turns in one transaction: about a megabyte of log
 
 _FIELDS = Order.__struct_fields__
@@ -120,7 +123,8 @@ def _first_kept(db: sqlite3.Connection, before: int) -> tuple[int, int]:
 def first_needed(numbers: SessionNumbers) -> int:
     """The position from which on the reports of a session may still have to be sent, or sent again."""
     undelivered = [position for _, position, _ in numbers.undelivered]
-    return min([numbers.sent, *undelivered, *(position for position, _ in numbers.again)])
+    latest = max(0, numbers.sent - ON_THEIR_WAY_MAX)
+    return min([latest, *undelivered, *(position for position, _ in numbers.again)])
 
 
 def _shorten_state(db: sqlite3.Connection, first_turn: int, before: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from fixgw.core.book import Use
 from fixgw.core.controls import Controls
 from fixgw.core.events import Event
 from fixgw.core.order import Order
-from fixgw.core.reports import Report
+from fixgw.core.reports import Outgoing, Report
 from fixgw.core.requests import ApiRequest, ClientRequest, MassCancel, VenueRequest
 from fixgw.core.selector import CancelSelector
 
@@ -92,6 +92,14 @@ class Assigned(Struct, frozen=True):
     position: int
     count: int
     again: bool = False
+
+
+class Sent(Struct, frozen=True):
+    """A report that was given the outbound MsgSeqNum `seq_num` in the turn at `at` (aware UTC)."""
+
+    seq_num: int
+    at: datetime
+    report: Outgoing
 
 
 class Reset(StrEnum):
@@ -237,8 +245,12 @@ class Journal(Protocol):
         """`count` reports of the session's outbox from `position` on, in order; fewer if there are fewer."""
         ...
 
-    def assigned_from(self, session: str, epoch: int, seq_num: int) -> list[Assigned]:
-        """The blocks (any number) with MsgSeqNums of `epoch` from `seq_num` on; the first one is cut."""
+    def assigned(self, session: str, epoch: int, first: int, last: int) -> list[Assigned]:
+        """The blocks (any number) with MsgSeqNums of `epoch` from `first` to `last`, cut at both ends."""
+        ...
+
+    def sent(self, session: str, epoch: int, first: int, last: int) -> list[Sent]:
+        """The reports (any number) with MsgSeqNums of `epoch` from `first` to `last`, in order."""
         ...
 
     def close(self) -> None:

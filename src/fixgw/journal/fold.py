@@ -26,7 +26,7 @@ from fixgw.journal.contract import JournalError
 log = structlog.get_logger("fixgw.journal")
 
 STATE_NAME = "state.db"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
 QUIET_SECONDS = 0.25  # without a turn for so long, what waits is folded in
 WAITING_MAX = 2_000  # turns that wait for their fold at most under load: a second's work for a start
@@ -51,7 +51,8 @@ CREATE TABLE outbox (
     PRIMARY KEY (session, position)) WITHOUT ROWID;
 CREATE TABLE assigned (
     session TEXT NOT NULL, epoch INTEGER NOT NULL, first_seq_num INTEGER NOT NULL, position INTEGER NOT NULL,
-    count INTEGER NOT NULL, again INTEGER NOT NULL, PRIMARY KEY (session, epoch, first_seq_num)
+    count INTEGER NOT NULL, again INTEGER NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (session, epoch, first_seq_num)
 ) WITHOUT ROWID;
 CREATE INDEX assigned_position ON assigned (session, position);
 CREATE TABLE order_turn (
@@ -83,7 +84,7 @@ _FOLD = (
     DO UPDATE SET used_at=excluded.used_at, body=excluded.body""",
     f"""INSERT INTO outbox SELECT {_columns(3)}, t.seq
     FROM log.turn t, json_each(t.numbers, '$.queued') row {_RANGE}""",
-    f"""INSERT INTO assigned SELECT {_columns(6)}
+    f"""INSERT INTO assigned SELECT {_columns(6)}, t.at
     FROM log.turn t, json_each(t.numbers, '$.assigned') row {_RANGE}""",
     f"""INSERT OR REPLACE INTO session SELECT {_columns(2)}
     FROM log.turn t, json_each(t.numbers, '$.sessions') row {_RANGE}""",
@@ -108,9 +109,9 @@ _NOT_FOLDED = "WHERE t.seq > (SELECT value FROM main.meta WHERE key = 'folded')"
 VIEWS = f"""
 CREATE TEMP VIEW all_outbox (session, position, count, turn) AS SELECT * FROM main.outbox
 UNION ALL SELECT {_columns(3)}, t.seq FROM log.turn t, json_each(t.numbers, '$.queued') row {_NOT_FOLDED};
-CREATE TEMP VIEW all_assigned (session, epoch, first_seq_num, position, count, again) AS
+CREATE TEMP VIEW all_assigned (session, epoch, first_seq_num, position, count, again, at) AS
 SELECT * FROM main.assigned
-UNION ALL SELECT {_columns(6)} FROM log.turn t, json_each(t.numbers, '$.assigned') row {_NOT_FOLDED};
+UNION ALL SELECT {_columns(6)}, t.at FROM log.turn t, json_each(t.numbers, '$.assigned') row {_NOT_FOLDED};
 """
 """For a connection that reads the state and has the log attached: two tables with what waits for its fold."""
 

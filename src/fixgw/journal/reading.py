@@ -10,7 +10,7 @@ written back, however long it takes.
 import os
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +23,7 @@ from fixgw.core.order import Order
 from fixgw.core.reports import Report
 from fixgw.journal import fold
 from fixgw.journal.contract import Entry, JournalError
+from fixgw.journal.outboxes import EPOCH, MICROSECOND
 from fixgw.journal.sqlite import SCHEMA_VERSION, TurnNumbers
 
 JOURNAL_NAME = "journal.db"
@@ -31,9 +32,6 @@ PORTION = 100  # turns read at one time: a few megabytes
 
 OrderRow = tuple[int, int, str | None, bool, int, Order]
 UsedRow = tuple[int, str, int, int, int, Use]
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 class Turn(Struct, frozen=True):

@@ -1,10 +1,8 @@
 """The embedded journal: SQLite in WAL mode, one row and one transaction per turn of the engine."""
 
-# ruff: noqa: S608  (the SQL is put together from constants of this package)
-
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache, wraps
 from pathlib import Path
@@ -18,6 +16,7 @@ from fixgw.core.controls import Controls
 from fixgw.core.events import MassCancelAccepted, RequestRefused
 from fixgw.core.order import ZERO, Order
 from fixgw.core.reports import Report
+from fixgw.journal import outboxes
 from fixgw.journal.contract import (
     Assigned,
     Batch,
@@ -28,10 +27,12 @@ from fixgw.journal.contract import (
     Loaded,
     MassCancelRow,
     SandboxState,
+    Sent,
     SessionNumbers,
     UsedId,
 )
-from fixgw.journal.fold import REPORTS, STATE_NAME, VIEWS, Fold, code_of
+from fixgw.journal.fold import STATE_NAME, VIEWS, Fold, code_of
+from fixgw.journal.outboxes import EPOCH, MICROSECOND
 
 SCHEMA_VERSION = 2
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
@@ -62,13 +63,10 @@ _CURES = {
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
 _order = msgspec.json.Decoder(Order).decode
 _orders = msgspec.json.Decoder(list[Order]).decode
 _use = msgspec.json.Decoder(Use).decode
-_reports = msgspec.json.Decoder(dict[str, list[Report]]).decode
 _entries = msgspec.json.Decoder(list[Entry]).decode
 _numbers = msgspec.json.Decoder(SessionNumbers).decode
 _sandbox = msgspec.json.Decoder(SandboxState).decode
@@ -78,7 +76,7 @@ _mass_cancel = msgspec.json.Decoder(MassCancelRow).decode
 
 @lru_cache(maxsize=16)  # all of a turn has the same time
 def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND
+    return (at - EPOCH) // MICROSECOND
 
 
 class TurnNumbers(msgspec.Struct, omit_defaults=True):
@@ -172,7 +170,7 @@ class SqliteJournal:
     @property
     def settled(self) -> datetime:
         """What was committed before this time is seen by `order`, `orders_named` and `uses`."""
-        return _EPOCH + self._fold.folded_at * _MICROSECOND
+        return EPOCH + self._fold.folded_at * MICROSECOND
 
     @property
     def status(self) -> JournalStatus:
@@ -219,14 +217,15 @@ class SqliteJournal:
         sandbox = meta.get("sandbox")
         last = self._db.execute("SELECT numbers, at FROM turn ORDER BY seq DESC LIMIT 1").fetchone()
         numbers = None if last is None else _turn_numbers(last[0])
-        self._last_at = None if last is None else _EPOCH + last[1] * _MICROSECOND
+        self._last_at = None if last is None else EPOCH + last[1] * MICROSECOND
         return Loaded(
             orders=closed + opened,
             used_ids=used,
             mass_cancels=[_mass_cancel(body) for (body,) in db.execute("SELECT body FROM mass_cancel")],
             sessions=sessions,
             outbox={
-                name: self._outbox(name, numbers.sent, numbers.queued) for name, numbers in sessions.items()
+                name: outboxes.reports(db, name, numbers.sent, numbers.queued)
+                for name, numbers in sessions.items()
             },
             day_starts={
                 int(key.split()[1]): datetime.fromisoformat(value)
@@ -245,39 +244,20 @@ class SqliteJournal:
             },
         )
 
-    def _outbox(self, session: str, start: int, end: int) -> list[Report]:
-        """The reports of `session` from the position `start` up to before `end`, in order."""
-        rows = self._state.execute(
-            f"SELECT o.position, {REPORTS} FROM all_outbox o "
-            "WHERE o.session=?1 AND o.position<?3 AND o.position+o.count>?2 AND o.position>=coalesce("
-            "(SELECT max(position) FROM outbox WHERE session=?1 AND position<=?2), 0) ORDER BY o.position",
-            (session, start, end),
-        )
-        found: list[Report] = []
-        for first, body in rows:
-            found.extend(_reports(body)[session][max(0, start - first) : end - first])
-        return found
-
     @_reads
     def reports(self, session: str, position: int, count: int) -> list[Report]:
         """`count` reports of the session's outbox from `position` on. Raises JournalError."""
-        return self._outbox(session, position, position + count)
+        return outboxes.reports(self._state, session, position, position + count)
 
     @_reads
-    def assigned_from(self, session: str, epoch: int, seq_num: int) -> list[Assigned]:
-        """The blocks with MsgSeqNums of `epoch` from `seq_num` on; the first is cut. Raises JournalError."""
-        rows = self._query(
-            "SELECT session, epoch, first_seq_num, position, count, again FROM all_assigned "
-            "WHERE session=?1 AND epoch=?2 AND first_seq_num+count>?3 AND first_seq_num>=coalesce((SELECT "
-            "max(first_seq_num) FROM assigned WHERE session=?1 AND epoch=?2 AND first_seq_num<=?3), 0) "
-            "ORDER BY first_seq_num",
-            (session, epoch, seq_num),
-        )
-        blocks = []
-        for name, _, first, position, count, again in rows:
-            cut = max(0, seq_num - first)
-            blocks.append(Assigned(name, epoch, first + cut, position + cut, count - cut, bool(again)))
-        return blocks
+    def assigned(self, session: str, epoch: int, first: int, last: int) -> list[Assigned]:
+        """The blocks with MsgSeqNums of `epoch` from `first` to `last`, cut. Raises JournalError."""
+        return outboxes.assigned(self._state, session, epoch, first, last)
+
+    @_reads
+    def sent(self, session: str, epoch: int, first: int, last: int) -> list[Sent]:
+        """The reports with MsgSeqNums of `epoch` from `first` to `last`. Raises JournalError."""
+        return outboxes.sent(self._state, session, epoch, first, last)
 
     @_reads
     def order(self, order_id: int) -> Order | None:
@@ -332,7 +312,10 @@ def _turn_row(batch: Batch) -> tuple[int | str | None, ...]:
         batch.counters,
         batch.clean_stop,
         [(block.session, block.position, len(block.reports)) for block in batch.queued],
-        [msgspec.structs.astuple(block) for block in batch.assigned],
+        [
+            (block.session, block.epoch, block.first_seq_num, block.position, block.count, block.again)
+            for block in batch.assigned
+        ],
         [(session.name, session) for session in batch.sessions],
         [(row.mass_cancel_id, row.is_done, row) for row in batch.mass_cancels],
         [(f"day_start {oms_id}", start.isoformat()) for oms_id, start in batch.day_starts],
@@ -373,7 +356,7 @@ def _json(value: object) -> str:
 def stored_order(body: str, canceled_at: int | None) -> Order:
     """An order as it stands: a cancel that was all that happened to it is stored beside its body."""
     order = _order(body)
-    return order if canceled_at is None else order.to_canceled(_EPOCH + canceled_at * _MICROSECOND)
+    return order if canceled_at is None else order.to_canceled(EPOCH + canceled_at * MICROSECOND)
 
 
 def _newest(
