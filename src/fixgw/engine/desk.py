@@ -233,7 +233,7 @@ class Desk:
     def keep_numbers(self, door: SessionDoor) -> None:
         """Commit the numbers of sessions that sent many messages of their own: heartbeats, answers to tests.
 
-        A message store that is lost takes those numbers with it. Raises JournalError.
+        QuickFIX's files, when they are lost, take those numbers with them. Raises JournalError.
         """
         for name in self.directory.sessions:
             numbers = self.outbox.of(name)

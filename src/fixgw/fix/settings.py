@@ -17,11 +17,11 @@ REFUSED = "Logon refused"  # one text for every cause: an attacker learns nothin
 _REQUIRED = {
     "ConnectionType": ("acceptor", "fixgw is an acceptor"),
     "UseDataDictionary": ("Y", "the dictionary is what keeps malformed messages out"),
-    "NonStopSession": ("Y", "a session time would wipe the message store behind the journal's back"),
+    "NonStopSession": ("Y", "a session time would wipe the numbers behind the journal's back"),
     "ResetOnLogon": ("N", "a reset would lose reports that were not delivered"),
     "ResetOnLogout": ("N", "a reset would lose reports that were not delivered"),
     "ResetOnDisconnect": ("N", "a reset would lose reports that were not delivered"),
-    "RefreshOnLogon": ("N", "the store is written by one process only"),
+    "RefreshOnLogon": ("N", "the numbers are written by one process only"),
     "PersistMessages": ("N", "the journal has every report, also for a client that asks for it again"),
     "AllowedRemoteAddresses": ("127.0.0.1", "QuickFIX must not meet bytes from elsewhere"),
     "SocketReuseAddress": ("Y", "the supervisor holds the engine's port, so that nobody else gets it"),
@@ -81,7 +81,7 @@ class SessionSettings(Struct, frozen=True):
         return self.sessions.get(name, {}).get(setting, self.defaults.get(setting))
 
     def store_name(self, name: str) -> str:
-        """What QuickFIX calls the files of the session `name` in its message store."""
+        """What QuickFIX calls the files of the session `name`."""
         return f"{BEGIN_STRING}-{self.of(name, 'SenderCompID')}-{name}"
 
     @property
