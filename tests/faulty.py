@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from pkgutil import resolve_name
@@ -23,7 +24,7 @@ from tests import lone_engine
 POINTS = {
     "take": "fixgw.engine.desk:Desk._take",  # QuickFIX counted the message and the engine has it
     "commit": "fixgw.journal.sqlite:SqliteJournal.commit",
-    "send": "quickfix:Session.send",  # of a report; at a start, the put-back of one
+    "send": "quickfix:Session.send",  # of a report
     "turn": "fixgw.engine.desk:Desk.turn",
     "mend": "fixgw.fix.recovery:mend",  # one session at a start
     "resume": "fixgw.engine.desk:Desk.resume",
@@ -51,7 +52,8 @@ ERRORS: dict[str, Callable[[], Exception]] = {
     "ENOSPC": lambda: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
     "EIO": lambda: OSError(errno.EIO, os.strerror(errno.EIO)),
 }
-"""Faults that raise. Besides there are `kill`, and `tear`: killed while the next commit is written."""
+"""Faults that raise. Besides there are `kill`; `tear`: killed while the next commit is written; and
+`numbers`: from now on QuickFIX finds the disk full when it writes a session's numbers."""
 
 TORN_AT = 10_000  # bytes of SQLite's log: two pages of 4,096 and a part of the third
 
@@ -83,6 +85,8 @@ class Plan:
             os.kill(os.getpid(), signal.SIGKILL)
         elif fault == "tear":
             self._tear()
+        elif fault == "numbers":
+            _make_no_room_for_numbers()
         else:
             raise ERRORS[fault]()
 
@@ -93,6 +97,14 @@ class Plan:
         journal.close()
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_FSIZE, (TORN_AT, TORN_AT))
+
+
+def _make_no_room_for_numbers() -> None:
+    full = os.open("/dev/full", os.O_RDWR)
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the directory's own
+            if os.readlink(f"/proc/self/fd/{name}").endswith(".seqnums"):
+                os.dup2(full, int(name))
 
 
 def main() -> None:

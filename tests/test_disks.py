@@ -259,16 +259,35 @@ def test_it_cannot_be_written_at_a_start(rig: Rig, name: str, code: int, said: s
     rig.restart()
 
 
-def test_a_message_of_quickfix_cannot_be_stored(rig: Rig) -> None:
+def test_the_number_of_a_report_cannot_be_stored(rig: Rig) -> None:
+    """What QuickFIX did not send is sent after the restart."""
+    rig.plan("before send 1 numbers")
+    rig.trader.enter()
+    rig.ends(EXIT_IO, "TRADER37: QuickFIX could not store the number of a report; its message store")
+    rig.restart()
+
+
+def test_the_number_of_a_message_of_quickfix_cannot_be_stored(rig: Rig) -> None:
     """An answer to a TestRequest, a Logon: QuickFIX would go on and never answer this client again."""
-    body = rig.store / "FIX.4.4-FIXGW-TRADER37.body"
-    size = 64 << 20  # longer than all the others
-    before = body.stat().st_size
-    os.truncate(body, size)
-    limit(rig, size)
+    rig.plan("after send 1 numbers")
+    rig.trader.enter()
+    rig.trader.receive()
     rig.trader.send("1", (112, "x"))
-    rig.ends(EXIT_IO, "TRADER37: QuickFIX could not store a message of its own; its message store")
-    os.truncate(body, before)
+    rig.ends(EXIT_IO, "TRADER37: QuickFIX could not store its numbers; its message store")
+    rig.restart()
+
+
+def test_what_a_client_asks_for_again_cannot_be_laid_out(rig: Rig) -> None:
+    """It gets it after the restart."""
+    rig.trader.close()
+    rig.operator.mass_cancel()
+    rig.operator.drain()
+    in_the_way = rig.store / "FIX.4.4-FIXGW-TRADER37.body.new"
+    in_the_way.mkdir()
+    with suppress(ConnectionError):
+        rig.trader.come_back()
+    rig.ends(EXIT_IO, f"TRADER37: cannot use the message store {in_the_way}: Is a directory; its message")
+    in_the_way.rmdir()
     rig.restart()
 
 

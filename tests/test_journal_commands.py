@@ -13,6 +13,7 @@ import pytest
 
 from fixgw.core.requests import FillOrder
 from fixgw.engine.sandbox import HoldCancels
+from fixgw.journal import compact as compacting
 from fixgw.journal.compact import compact
 from fixgw.journal.contract import Batch
 from fixgw.journal.sqlite import SqliteJournal
@@ -177,12 +178,13 @@ def test_exit_codes(tmp_path: Path) -> None:
 
 
 def test_a_client_gets_what_it_missed_after_a_compaction(tmp_path: Path) -> None:
-    """QuickFIX's store still has what the journal forgot: a client that asks for it is sent it."""
+    """The journal has forgotten those turns, and not what a client may have missed; also without `fix/`."""
     gateway = Gateway(tmp_path / "data").start()
     trader = traded(gateway)
     trader.logout()
     assert gateway.stop() == 0
     assert forget(tmp_path / "data") > 10
+    shutil.rmtree(tmp_path / "data" / "fix")
     gateway.start()
     trader.expected = 2
     assert trader.logon().type == "A"
@@ -194,21 +196,20 @@ def test_a_client_gets_what_it_missed_after_a_compaction(tmp_path: Path) -> None
     assert "no problems" in verified(tmp_path / "data")
 
 
-def test_a_lost_store_after_a_compaction_is_a_gap(tmp_path: Path) -> None:
-    """Both have forgotten the old reports: the client's request for them is answered with a gap."""
+def test_what_a_compaction_forgot_is_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more reports than may be on their way the old ones are gone: a SequenceReset goes over them."""
+    monkeypatch.setattr(compacting, "ON_THEIR_WAY_MAX", 0)
     gateway = Gateway(tmp_path / "data").start()
     trader = traded(gateway)
     trader.logout()
     assert gateway.stop() == 0
     forget(tmp_path / "data")
-    shutil.rmtree(tmp_path / "data" / "fix")
     gateway.start()
     trader.expected = 2
     assert trader.logon().type == "A"
     trader.quiet()
     trader.send("F", *cancel("c5", "a5"))
-    canceled = trader.next()
-    assert (canceled[150], int(canceled[34]) > 1_000) == ("4", True)
+    assert trader.next()[150] == "4"
     assert gateway.stop() == 0
 
 

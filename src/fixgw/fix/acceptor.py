@@ -20,7 +20,7 @@ from fixgw.exits import EXIT_JOURNAL
 from fixgw.fix.application import Application, Engine, die, fields_of
 from fixgw.fix.copies import Copies
 from fixgw.fix.dictionary import Dictionary
-from fixgw.fix.filestore import StoreError, lay_out
+from fixgw.fix.filestore import StoreError, lay_out, stored_numbers
 from fixgw.fix.inbound import Inbound
 from fixgw.fix.outbound import POSS_RESEND, Outbound, with_header
 from fixgw.fix.settings import BEGIN_STRING, SessionSettings
@@ -140,9 +140,8 @@ class Acceptor:
     def _guard_some(self) -> None:
         touched, self._application.touched = self._application.touched, {}
         for name, left in touched.items():
-            sending = self._application.sending.pop(name, 0)
-            if sending > 1 and self._numbers(name)[1] == sending:  # it would go on, and never answer again
-                die(f"{name}: QuickFIX could not store a message of its own{STORE_CURE}", EXIT_JOURNAL)
+            if stored_numbers(self._files, self._store_name(name)) != self._numbers(name):
+                die(f"{name}: QuickFIX could not store its numbers{STORE_CURE}", EXIT_JOURNAL)
             self._guard(name, left=left)
         for _ in range(min(GUARDED_PER_POLL, len(self._to_guard))):
             self._guard(self._to_guard[0], left=False)
@@ -234,7 +233,7 @@ class Acceptor:
             else:
                 message.setString(raw, False)
             if not send(message):
-                die(f"{session}: QuickFIX could not store a report{STORE_CURE}", EXIT_JOURNAL)
+                die(f"{session}: QuickFIX could not store the number of a report{STORE_CURE}", EXIT_JOURNAL)
         if native.getExpectedSenderNum() != first_seq_num + len(reports):
             die(f"{session}: QuickFIX did not count the reports that it took")
         self._seen[session] = self._numbers(session)

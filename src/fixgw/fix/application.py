@@ -88,7 +88,7 @@ class Application(quickfix.Application):
     `is_sound` says whether a session's numbers are as we left them, `is_new` whether an outbound number was
     not used before. `lay_out` has QuickFIX find the reports of a range that a client asks for again.
     `touched` are the sessions whose numbers something other than a request or a report may have moved, and
-    whether they have just logged off. `sending` are the numbers of QuickFIX's own messages.
+    whether they have just logged off.
 
     The supervisor's session is none of these: its numbers are its own affair, and nothing but session
     messages comes through it.
@@ -125,7 +125,6 @@ class Application(quickfix.Application):
         self._said_goodbye: set[str] = set()
         self.touched: dict[str, bool] = {}
         self.wiped: set[str] = set()
-        self.sending: dict[str, int] = {}
 
     @fenced
     def onCreate(self, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
@@ -161,10 +160,8 @@ class Application(quickfix.Application):
         if name == WATCH_SESSION:
             return
         self.touched.setdefault(name, False)
-        if not header.isSetField(43):
-            self.sending[name] = int(header.getField(34))
-            if not self._is_new(name, self.sending[name]):
-                self.wiped.add(name)
+        if not header.isSetField(43) and not self._is_new(name, int(header.getField(34))):
+            self.wiped.add(name)
         if header.getField(35) == "3":
             said = fields_of(_text(message), ref_seq_num=45, tag=371, why=58)
             log.warning("rejected", session=name, **said)

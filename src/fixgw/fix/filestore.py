@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-_NUMBERS = re.compile(rb"\d+ : \d+")
+_NUMBERS = re.compile(rb"(\d+) : (\d+)")  # outbound, inbound
 _VOUCHER = "boot"  # the file that names the start of the machine since which the numbers are whole
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -61,11 +61,18 @@ def _look(directory: Path, name: str, is_sure: bool) -> Stored:
     for path in (directory / f"{name}.{kind}" for kind in ("body", "header", "seqnums", "session")):
         with suppress(FileNotFoundError):
             path.open("r+b").close()  # QuickFIX would not say which one it cannot write
-    seqnums = directory / f"{name}.seqnums"
-    is_whole = seqnums.exists() and _NUMBERS.match(seqnums.read_bytes()) is not None
+    is_whole = stored_numbers(directory, name) is not None
     if not is_whole:
         (directory / _VOUCHER).unlink(missing_ok=True)
     return Stored(is_whole, is_sure)
+
+
+def stored_numbers(directory: Path, name: str) -> tuple[int, int] | None:
+    """The next inbound and the next outbound MsgSeqNum in the files `name`; None when they are not there."""
+    with suppress(OSError):
+        if found := _NUMBERS.match((directory / f"{name}.seqnums").read_bytes()):
+            return int(found[2]), int(found[1])
+    return None
 
 
 def lay_out(directory: Path, name: str, messages: Sequence[tuple[int, bytes]]) -> None:
