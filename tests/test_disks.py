@@ -282,7 +282,8 @@ def test_what_a_client_asks_for_again_cannot_be_laid_out(rig: Rig) -> None:
     rig.trader.close()
     rig.operator.mass_cancel()
     rig.operator.drain()
-    in_the_way = rig.store / "FIX.4.4-FIXGW-TRADER37.body.new"
+    in_the_way = rig.store / "FIX.4.4-FIXGW-TRADER37.body"
+    in_the_way.unlink()
     in_the_way.mkdir()
     with suppress(ConnectionError):
         rig.trader.come_back()

@@ -86,9 +86,9 @@ def lay_out(directory: Path, name: str, messages: Sequence[tuple[int, bytes]]) -
         start += len(message)
     with _failing(directory):
         for kind, parts in (("body", [message for _, message in messages]), ("header", header)):
-            new = directory / f"{name}.{kind}.new"  # QuickFIX has the other one open
-            new.write_bytes(b"".join(parts))
-            new.replace(directory / f"{name}.{kind}")
+            file = directory / f"{name}.{kind}"  # QuickFIX has it open; to replace it would wait for the disk
+            file.unlink(missing_ok=True)
+            file.write_bytes(b"".join(parts))
 
 
 def boot_id() -> str:
