@@ -25,8 +25,8 @@ from msgspec import Struct
 from fixgw.core.order import Order
 from fixgw.journal.contract import JournalError, SessionNumbers
 from fixgw.journal.fold import REPORTS, STATE_NAME
-from fixgw.journal.outboxes import EPOCH, MICROSECOND
 from fixgw.journal.reading import JOURNAL_NAME
+from fixgw.journal.rows import EPOCH, MICROSECOND
 from fixgw.journal.sqlite import SqliteJournal
 
 KEEP_DAYS_MIN = 1  # a day's ids and their answers stay anyway

@@ -7,16 +7,14 @@ and LookupError for what is damaged.
 # ruff: noqa: S608  (the SQL is put together from constants of this package)
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from fixgw.core.reports import Again, Report
 from fixgw.journal.contract import Assigned, Sent
 from fixgw.journal.fold import REPORTS
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+from fixgw.journal.rows import EPOCH, MICROSECOND
 
 _reports = msgspec.json.Decoder(dict[str, list[Report]]).decode
 

@@ -23,8 +23,8 @@ from fixgw.core.order import Order
 from fixgw.core.reports import Report
 from fixgw.journal import fold
 from fixgw.journal.contract import Entry, JournalError
-from fixgw.journal.outboxes import EPOCH, MICROSECOND
-from fixgw.journal.sqlite import SCHEMA_VERSION, TurnNumbers
+from fixgw.journal.rows import EPOCH, MICROSECOND, TurnNumbers
+from fixgw.journal.sqlite import SCHEMA_VERSION
 
 JOURNAL_NAME = "journal.db"
 BUSY_SECONDS = 5.0  # the gateway's own writes take milliseconds

@@ -1,44 +1,33 @@
 """The embedded journal: SQLite in WAL mode, one row and one transaction per turn of the engine."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
-from functools import lru_cache, wraps
+from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import msgspec
-from msgspec.structs import replace
 
 from fixgw.core.book import Use
-from fixgw.core.controls import Controls
-from fixgw.core.events import MassCancelAccepted, RequestRefused
-from fixgw.core.order import ZERO, Order
+from fixgw.core.order import Order
 from fixgw.core.reports import Report
-from fixgw.journal import outboxes
+from fixgw.journal import loading, outboxes
 from fixgw.journal.contract import (
     Assigned,
     Batch,
-    Counters,
     Entry,
     JournalError,
     JournalStatus,
     Loaded,
-    MassCancelRow,
-    SandboxState,
     Sent,
-    SessionNumbers,
-    UsedId,
 )
 from fixgw.journal.fold import STATE_NAME, VIEWS, Fold, code_of
-from fixgw.journal.outboxes import EPOCH, MICROSECOND
+from fixgw.journal.rows import EPOCH, MICROSECOND, stored_order, turn_row
 
 SCHEMA_VERSION = 2
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
 WAL_PAGES_MAX = 32_768  # 128 MiB of log: only a fold that is far behind lets it come to that
-SHARED_MAX = 16_384  # values that loaded orders share: more would take more memory than they save
-DECODED_AT_A_TIME = 1_000  # orders: more would only take more memory for their text
 CACHE_KIB = 8_192  # pages of the tables: those of a start's questions
 
 _SCHEMA = """
@@ -46,9 +35,6 @@ CREATE TABLE turn (
     seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, numbers TEXT NOT NULL, canceled TEXT, orders TEXT,
     used_ids TEXT, reports TEXT, entries TEXT);
 """
-
-_CLOSED = "SELECT entered_at, body, canceled_at FROM orders WHERE NOT is_open ORDER BY order_id DESC"
-_USED = "SELECT used_at, body, oms_id, cl_ord_id FROM used_id ORDER BY seq DESC"
 
 _CURES = {
     sqlite3.SQLITE_FULL: "make room on its disk",
@@ -63,39 +49,8 @@ _CURES = {
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_encode = msgspec.json.Encoder().encode
-_order = msgspec.json.Decoder(Order).decode
-_orders = msgspec.json.Decoder(list[Order]).decode
 _use = msgspec.json.Decoder(Use).decode
 _entries = msgspec.json.Decoder(list[Entry]).decode
-_numbers = msgspec.json.Decoder(SessionNumbers).decode
-_sandbox = msgspec.json.Decoder(SandboxState).decode
-_controls = msgspec.json.Decoder(Controls).decode
-_mass_cancel = msgspec.json.Decoder(MassCancelRow).decode
-
-
-@lru_cache(maxsize=16)  # all of a turn has the same time
-def _micros(at: datetime) -> int:
-    return (at - EPOCH) // MICROSECOND
-
-
-class TurnNumbers(msgspec.Struct, omit_defaults=True):
-    """The small things of a turn: numbers, positions, marks; the rows of the tables as `fold` reads them.
-
-    `order_ids` are those of all orders that the turn is about: changed by it, or named in vain.
-    """
-
-    counters: Counters | None = None
-    clean_stop: bool = False
-    queued: list[tuple[str, int, int]] = []
-    assigned: list[tuple[str, int, int, int, int, bool]] = []
-    sessions: list[tuple[str, SessionNumbers]] = []
-    mass_cancels: list[tuple[int, bool, MassCancelRow]] = []
-    meta: list[tuple[str, str]] = []
-    order_ids: list[int] = []
-
-
-_turn_numbers = msgspec.json.Decoder(TurnNumbers).decode
 
 
 def _reads(
@@ -184,7 +139,7 @@ class SqliteJournal:
         except Exception as error:
             raise self._state_failed(error) from error
         try:
-            done = self._db.execute("INSERT INTO turn VALUES (NULL,?,?,?,?,?,?,?)", _turn_row(batch))
+            done = self._db.execute("INSERT INTO turn VALUES (NULL,?,?,?,?,?,?,?)", turn_row(batch))
         except sqlite3.Error as error:
             raise self._failed("write", error) from error
         self._fold.after_commit(done.lastrowid or 0)
@@ -200,49 +155,9 @@ class SqliteJournal:
 
     @_reads
     def _load(self, since: datetime, closed_max: int) -> Loaded:
-        db = self._state
-        meta: dict[str, str] = dict(db.execute("SELECT key, value FROM meta").fetchall())
-        sessions = {
-            name: _numbers(body) for name, body in db.execute("SELECT name, body FROM session").fetchall()
-        }
-        closed, all_orders = _newest(
-            db.execute(_CLOSED), since, closed_max, lambda row: stored_order(row[1], row[2])
-        )
-        used, all_used = _newest(
-            db.execute(_USED), since, closed_max, lambda row: UsedId(row[2], row[3], _use(row[1]))
-        )
-        opened = list(
-            _shared(_decoded(db.execute("SELECT body FROM orders WHERE is_open ORDER BY order_id")))
-        )
-        sandbox = meta.get("sandbox")
-        last = self._db.execute("SELECT numbers, at FROM turn ORDER BY seq DESC LIMIT 1").fetchone()
-        numbers = None if last is None else _turn_numbers(last[0])
-        self._last_at = None if last is None else EPOCH + last[1] * MICROSECOND
-        return Loaded(
-            orders=closed + opened,
-            used_ids=used,
-            mass_cancels=[_mass_cancel(body) for (body,) in db.execute("SELECT body FROM mass_cancel")],
-            sessions=sessions,
-            outbox={
-                name: outboxes.reports(db, name, numbers.sent, numbers.queued)
-                for name, numbers in sessions.items()
-            },
-            day_starts={
-                int(key.split()[1]): datetime.fromisoformat(value)
-                for key, value in meta.items()
-                if key.startswith("day_start ")
-            },
-            counters=(numbers and numbers.counters) or Counters(),
-            sandbox=SandboxState() if sandbox is None else _sandbox(sandbox),
-            clean_stop=numbers is None or numbers.clean_stop,
-            complete=all_orders and all_used,
-            last_at=self._last_at,
-            controls={
-                int(key.split()[1]): _controls(value)
-                for key, value in meta.items()
-                if key.startswith("controls ")
-            },
-        )
+        loaded = loading.load(self._state, self._db, since, closed_max)
+        self._last_at = loaded.last_at
+        return loaded
 
     @_reads
     def reports(self, session: str, position: int, count: int) -> list[Report]:
@@ -304,123 +219,3 @@ class SqliteJournal:
             self._db.close()
         except sqlite3.Error as error:
             raise self._failed("close", error) from error
-
-
-def _turn_row(batch: Batch) -> tuple[int | str | None, ...]:
-    """`batch` as a row of the table turn. Its columns hold JSON, for `fold` and for people."""
-    numbers = TurnNumbers(
-        batch.counters,
-        batch.clean_stop,
-        [(block.session, block.position, len(block.reports)) for block in batch.queued],
-        [
-            (block.session, block.epoch, block.first_seq_num, block.position, block.count, block.again)
-            for block in batch.assigned
-        ],
-        [(session.name, session) for session in batch.sessions],
-        [(row.mass_cancel_id, row.is_done, row) for row in batch.mass_cancels],
-        [(f"day_start {oms_id}", start.isoformat()) for oms_id, start in batch.day_starts],
-    )
-    numbers.meta += [(f"controls {oms_id}", _json(controls)) for oms_id, controls in batch.controls]
-    numbers.order_ids = _order_ids(batch)
-    if batch.sandbox is not None:
-        numbers.meta.append(("sandbox", _json(batch.sandbox)))
-    return (
-        0 if batch.at is None else _micros(batch.at),
-        _json(numbers),
-        _json(batch.canceled) if batch.canceled else None,
-        _json([_order_row(order) for order in batch.orders]) if batch.orders else None,
-        _json([_used_row(used) for used in batch.used_ids]) if batch.used_ids else None,
-        _json({block.session: block.reports for block in batch.queued}) if batch.queued else None,
-        _json(batch.entries) if batch.entries else None,
-    )
-
-
-def _order_ids(batch: Batch) -> list[int]:
-    """The ids of all orders that `batch` is about, for the audit trail of one of them."""
-    found = [order.order_id for order in batch.orders]
-    found += batch.canceled
-    for entry in batch.entries:
-        if entry.errorcode or entry.kind == "q":
-            for event in entry.events[:4]:  # a mass cancel has its orders' ends after them
-                if isinstance(event, RequestRefused) and event.order_id is not None:
-                    found.append(event.order_id)
-                elif isinstance(event, MassCancelAccepted):
-                    found += event.already_pending
-    return found
-
-
-def _json(value: object) -> str:
-    return _encode(value).decode()
-
-
-def stored_order(body: str, canceled_at: int | None) -> Order:
-    """An order as it stands: a cancel that was all that happened to it is stored beside its body."""
-    order = _order(body)
-    return order if canceled_at is None else order.to_canceled(EPOCH + canceled_at * MICROSECOND)
-
-
-def _newest(
-    rows: Iterable[tuple[Any, ...]], since: datetime, most: int, decode: Callable[[tuple[Any, ...]], _T]
-) -> tuple[list[_T], bool]:
-    """Of `rows`, newest first, those since `since`, decoded, oldest first; and whether `most` was enough."""
-    start = _micros(since)
-    found: list[_T] = []
-    for row in rows:
-        if row[0] < start:
-            break
-        if len(found) == most:
-            return found[::-1], False
-        found.append(decode(row))
-    return found[::-1], True
-
-
-def _decoded(bodies: sqlite3.Cursor) -> Iterator[Order]:
-    """The orders with these bodies (any number); many at one time, which is a sixth faster."""
-    while rows := bodies.fetchmany(DECODED_AT_A_TIME):
-        yield from _orders(f"[{','.join([body for (body,) in rows])}]")
-
-
-def _shared(orders: Iterable[Order]) -> Iterator[Order]:
-    """Orders that share what many of them have in common: a million take a fifth less memory for it."""
-    numbers: dict[str, Decimal] = {}  # by their text: 1.0 is not written as 1, and text is hashed fast
-    sessions: dict[str | None, str | None] = {}
-    entered_at: datetime | None = None
-
-    def share(number: Decimal) -> Decimal:
-        text = str(number)
-        found = numbers.get(text)
-        if found is None:
-            found = number
-            if len(numbers) < SHARED_MAX:
-                numbers[text] = number
-        return found
-
-    for order in orders:
-        price = order.price
-        if order.entered_at != entered_at:  # those of one turn, which come together, have the same time
-            entered_at = order.entered_at
-        yield replace(
-            order,
-            session=sessions.setdefault(order.session, order.session),
-            entered_at=entered_at,
-            order_qty=share(order.order_qty),
-            price=price and share(price),
-            cum_qty=order.cum_qty or ZERO,
-            gross_value=order.gross_value or ZERO,
-        )
-
-
-def _order_row(order: Order) -> tuple[object, ...]:
-    return (
-        order.order_id,
-        order.oms_id,
-        order.cl_ord_id,
-        order.is_open,
-        _micros(order.entered_at),
-        order,
-    )
-
-
-def _used_row(used: UsedId) -> tuple[object, ...]:
-    use = used.use
-    return (used.oms_id, used.cl_ord_id, use.user_id, use.content, _micros(use.used_at), use)

@@ -22,9 +22,8 @@ from fixgw.core.events import (
 from fixgw.core.order import Order
 from fixgw.core.reports import BusinessReject, MassCancelReport, OrderRefused, Report
 from fixgw.journal.contract import Entry
-from fixgw.journal.outboxes import EPOCH, MICROSECOND
 from fixgw.journal.reading import Reader, time_of
-from fixgw.journal.sqlite import TurnNumbers, stored_order
+from fixgw.journal.rows import EPOCH, MICROSECOND, TurnNumbers, stored_order
 
 PORTION = 1_000  # numbers of turns that are looked up at one time
 AFTER_ALL = 2**62  # above every turn and position
