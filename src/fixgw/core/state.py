@@ -138,6 +138,9 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
 
     Raises `fixgw.core.order.IllegalTransitionError` for an event that the table does not allow.
     """
+    if isinstance(event, OrderEntered):
+        state.book.put(event.order)
+        return None, event.order
     if isinstance(event, ORDER_EVENTS):
         before = state.book[event.order_id]
         after = change(before, event)
@@ -146,9 +149,6 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
         if ref is not None and ref.mass_cancel_id is not None and after.pending_cancel is None:
             _count(state.mass_cancels[ref.mass_cancel_id], after, canceled=isinstance(event, OrderCanceled))
         return before, after
-    if isinstance(event, OrderEntered):
-        state.book.put(event.order)
-        return None, event.order
     if isinstance(event, CONTROL_EVENTS):
         state.controls = control(state.controls, event)
     match event:
