@@ -46,12 +46,16 @@ def decide_venue(
 
     `next_id` is the id of an order that is not known here yet.
     """
-    if isinstance(said, ScopeRead):
-        raise AssertionError(said)
-    if isinstance(said, VenueOrder):
-        return _stands(state, said, at, next_id)
-    if isinstance(said, FillOrder) and (wrong := _fill_problem(said)):
-        return wrong
+    match said:
+        case OrderAnswer() | TriggerOrder() | Unknown():
+            pass
+        case FillOrder():
+            if wrong := _fill_problem(said):
+                return wrong
+        case VenueOrder():
+            return _stands(state, said, at, next_id)
+        case ScopeRead():
+            raise AssertionError(said)
     order = state.book.get(said.order_id)
     if order is None:
         return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
