@@ -345,12 +345,15 @@ class Desk:
             return order_id not in ends or self._wants_pending(session)
 
         for event, before, after in changes:
-            ref = event.ref if isinstance(event, CancelRequested) else None
-            if ref is not None and after is not None and not shows_pending(ref.session or "", after.order_id):
+            if (
+                ends
+                and isinstance(event, CancelRequested)
+                and not shows_pending(event.ref.session or "", event.order_id)
+            ):
                 self._changes.note(state, event, before, after)  # its end is told below, in this same turn
             else:
                 self._applied(state, event, before, after, shows_pending)
-            if isinstance(event, MassCancelAccepted):
+            if after is None and isinstance(event, MassCancelAccepted):
                 self.answers.taken_on(state, event, ends)
         if not answers:
             return decision.events
