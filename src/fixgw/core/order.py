@@ -55,12 +55,16 @@ class OrdType(Code):
     @property
     def has_price(self) -> bool:
         """Whether Price(44) belongs to it."""
-        return self in (OrdType.LIMIT, OrdType.STOP_LIMIT)
+        return self in _PRICED
 
     @property
     def has_trigger(self) -> bool:
         """Whether StopPx(99) belongs to it."""
-        return self in (OrdType.STOP, OrdType.STOP_LIMIT)
+        return self in _TRIGGERED
+
+
+_PRICED = frozenset({OrdType.LIMIT, OrdType.STOP_LIMIT})
+_TRIGGERED = frozenset({OrdType.STOP, OrdType.STOP_LIMIT})
 
 
 class TimeInForce(Code):
