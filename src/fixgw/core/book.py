@@ -10,7 +10,7 @@ from itertools import chain, islice
 
 from msgspec import Struct
 
-from fixgw.core.order import NOBODY, Order, OrdStatus
+from fixgw.core.order import NOBODY, Order
 from fixgw.core.reports import Report
 from fixgw.core.requests import RequestKind
 from fixgw.core.selector import CancelSelector
@@ -91,9 +91,9 @@ class OrderBook:
         self._orders[order_id] = order
         if order.venue_order_id is not None:
             self._venue_ids[order.venue_order_id] = order_id
-        if order.status is OrdStatus.PENDING_CANCEL:
+        if order.pending_cancel is not None:
             self.pending_cancels += 1
-        if known is not None and known.status is OrdStatus.PENDING_CANCEL:
+        if known is not None and known.pending_cancel is not None:
             self.pending_cancels -= 1
         if order.is_open:
             if known is None:

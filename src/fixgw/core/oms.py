@@ -222,7 +222,7 @@ def _cancel_order(state: OmsState, request: CancelOrder, at: datetime) -> Decisi
     if wrong := contradiction(state, request, found):
         return refuse(request, wrong, at, "contradiction", found)
     rule = permissions.may_cancel(user, found, scope).rule
-    if found.status is OrdStatus.PENDING_CANCEL:
+    if found.pending_cancel is not None:
         return refuse(request, ALREADY_PENDING, at, "already-pending", found)
     if not found.is_open:
         refusal = failed(f"too late to cancel, the order is {found.status.name}", Failure.TOO_LATE)

@@ -28,7 +28,7 @@ from fixgw.core.events import (
     OutcomeUnknown,
     RequestRefused,
 )
-from fixgw.core.order import NOBODY, CancelRef, Order, OrdStatus
+from fixgw.core.order import NOBODY, CancelRef, Order
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, Report
 from fixgw.core.requests import CancelOrder, Malformed, MassCancel, NewOrder, RequestKind
 from fixgw.core.state import MassCancelProgress, OmsState
@@ -66,7 +66,7 @@ def tell(
 def _entered(order: Order, next_exec_id: NextId) -> Sequence[Told]:
     if order.session is None:
         return ()
-    kind = ExecType.PENDING_NEW if order.status is OrdStatus.PENDING_NEW else ExecType.NEW
+    kind = ExecType.NEW if order.on_venue else ExecType.PENDING_NEW
     return ((order.session, Execution(kind, next_exec_id(), order, order.cl_ord_id, order.entered_at)),)
 
 

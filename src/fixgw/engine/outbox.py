@@ -85,8 +85,8 @@ class Outbox:
 
     def keeps_waiting(self, sessions: Iterable[str]) -> bool:
         """Whether one of `sessions`, for which few reports wait or none, comes behind the many of another."""
-        is_another_busy = any(len(reports) > MANY for reports in self._waiting.values())
-        return is_another_busy and any(len(self._waiting.get(session, ())) <= MANY for session in sessions)
+        most = max(map(len, self._waiting.values()), default=0)
+        return most > MANY and any(len(self._waiting.get(session, ())) <= MANY for session in sessions)
 
     def take(self, session: str, count: int) -> Sequence[Report]:
         """Take out the first `count` waiting reports, in order: they are sent now."""
