@@ -337,14 +337,14 @@ class Desk:
         if request.session is not None:
             for reply in decision.replies:
                 self.outbox.put(request.session, reply)
-        changes = [(event, *evolve(state, event)) for event in decision.events]
+        changes = [(event, evolve(state, event)) for event in decision.events]
         answers = self.venues.carry_out(state, decision, self._at)
-        ends = {answer.order_id for answer in answers}
+        ends = {answer.order_id for answer in answers} if answers else set()
 
         def shows_pending(session: str, order_id: int) -> bool:
             return order_id not in ends or self._wants_pending(session)
 
-        for event, before, after in changes:
+        for event, (before, after) in changes:
             if (
                 ends
                 and isinstance(event, CancelRequested)

@@ -151,6 +151,15 @@ class Inbound:
         time_in_force = _TIMES_IN_FORCE.get(fields.get("59", "0"))
         side = SIDES.get(fields["54"])
         return NewOrder(
+            instrument,
+            side,
+            ord_type,
+            time_in_force,
+            order_qty,
+            account_id,
+            owner_id,
+            price,
+            stop_px,
             user_id=session.user_id,
             session=session.name,
             oms=_oms(fields, oms_id),
@@ -158,15 +167,6 @@ class Inbound:
             content=_content(fields, kept),
             poss_resend=fields.get("97") == "Y",
             ref_seq_num=int(fields["34"]),
-            instrument=instrument,
-            side=side,
-            ord_type=ord_type,
-            time_in_force=time_in_force,
-            order_qty=order_qty,
-            account_id=account_id,
-            owner_id=owner_id,
-            price=price,
-            stop_px=stop_px,
             unsupported=self._unsupported(fields),
             side_text=fields["54"],
         )
@@ -198,6 +198,14 @@ class Inbound:
         if order_qty is None:
             raise _FieldError(invalid("OrderQty(38) is missing"))
         return CancelOrder(
+            order_id,
+            None if orig == "NONE" else orig,
+            account_id,
+            owner_id,
+            instrument,
+            fields["54"],
+            order_qty,
+            fields.get("37"),
             user_id=session.user_id,
             session=session.name,
             oms=_oms(fields, oms_id),
@@ -205,14 +213,6 @@ class Inbound:
             content=_content(fields, kept),
             poss_resend=fields.get("97") == "Y",
             ref_seq_num=int(fields["34"]),
-            order_id=order_id,
-            venue_order_id=fields.get("37"),
-            orig_cl_ord_id=None if orig == "NONE" else orig,
-            account_id=account_id,
-            owner_id=owner_id,
-            instrument=instrument,
-            side=fields["54"],
-            order_qty=order_qty,
         )
 
     def _mass_cancel(self, fields: Fields, session: Session, raw: str, kept: Kept) -> MassCancel:
