@@ -200,17 +200,21 @@ class OrderBook:
         known = self._ids.get(order.cl_ord_id)
         self._ids[order.cl_ord_id] = order.order_id if known is None else (*_uses(known), order.order_id)
 
+    def has_old(self, before: datetime) -> bool:
+        """Whether there is something to `forget`."""
+        if not self._forgettable:
+            return False
+        return self._forgettable[0][0] < before or len(self._forgettable) > self._closed_max
+
     def forget(self, before: datetime, at_most: int, settled: datetime | None = None) -> None:
         """Forget closed orders and used ids older than `before` or above the bound, `at_most` per call.
 
         Nothing from `settled` on, which the journal could not be asked about yet; None: it could about all.
         """
         for _ in range(at_most):
-            if not self._forgettable:
+            if not self.has_old(before):
                 return
             since, what = self._forgettable[0]
-            if since >= before and len(self._forgettable) <= self._closed_max:
-                return
             if settled is not None and since >= settled:
                 return
             self._forgettable.popleft()

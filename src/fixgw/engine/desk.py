@@ -433,9 +433,9 @@ class Desk:
                 self._record.other("clock", "DayEnded", state.oms.oms_id, (event,), self._at)
                 self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
                 self._record.line("day ended", self._at, oms=state.oms.oms_id)
-            state.book.forget(
-                self._at - self._limits.closed_for, self._limits.expire_per_turn, self._journal.settled
-            )
+            before = self._at - self._limits.closed_for
+            if state.book.has_old(before):
+                state.book.forget(before, self._limits.expire_per_turn, self._journal.settled)
         self.alarm.run_out(self._at)
         for state, mass_cancel_id in self.venues.overdue(self._at):
             seconds = f"{state.oms.scope_timeout.total_seconds():g} s"
