@@ -105,7 +105,8 @@ def text(value: str) -> str:
 
 @lru_cache(maxsize=64)
 def _time(at: datetime) -> str:
-    return f"{at:%Y%m%d-%H:%M:%S}.{at.microsecond // 1000:03}"
+    date, time = f"{at.year:04}{at.month:02}{at.day:02}", f"{at.hour:02}:{at.minute:02}:{at.second:02}"
+    return f"{date}-{time}.{at.microsecond // 1000:03}"  # strftime takes twice as long
 
 
 def _number(value: Decimal) -> str:
