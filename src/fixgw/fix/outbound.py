@@ -110,7 +110,10 @@ def _time(at: datetime) -> str:
 
 
 def _number(value: Decimal) -> str:
-    return "0" if value is ZERO else format(value, "f")
+    if value is ZERO:
+        return "0"
+    digits = str(value)  # half the time of format, which only an exponent needs
+    return format(value, "f") if "E" in digits else digits
 
 
 def _avg_px(order: Order) -> str:
