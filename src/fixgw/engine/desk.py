@@ -364,7 +364,7 @@ class Desk:
                 raise AssertionError(said)
             events += said
             for event in said:
-                self._applied(state, event, *evolve(state, event), shows_pending)
+                self._happened(state, event)
         return events
 
     def _wants_pending(self, session: str) -> bool:
@@ -373,8 +373,9 @@ class Desk:
         return settings is not None and settings.pending_cancel is PendingCancelReports.ALWAYS
 
     def _happened(self, state: OmsState, event: Event) -> None:
-        """Apply an event that no request led to."""
-        self._applied(state, event, *evolve(state, event))
+        """Apply one event, and queue what is told of it."""
+        before, after = evolve(state, event)
+        self._applied(state, event, before, after)
 
     def _applied(
         self,
@@ -429,7 +430,7 @@ class Desk:
     def _pass_time(self) -> None:
         for state in self.states.values():
             if (event := end_day(state, self._at)) is not None:
-                self._applied(state, event, *evolve(state, event))
+                self._happened(state, event)
                 self._record.other("clock", "DayEnded", state.oms.oms_id, (event,), self._at)
                 self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
                 self._record.line("day ended", self._at, oms=state.oms.oms_id)
@@ -445,7 +446,7 @@ class Desk:
             state, order_id = self._expiring.popleft()
             expired = expire(state, order_id, self._at)
             if expired is not None:
-                self._applied(state, expired, *evolve(state, expired))
+                self._happened(state, expired)
                 self._record.other("clock", type(expired).__name__, state.oms.oms_id, (expired,), self._at)
                 if isinstance(expired, CancelRequested):
                     self.venues.cancel(state, (order_id,), None)
