@@ -69,7 +69,7 @@ def decide(state: OmsState, request: Asking, at: datetime, next_id: int) -> Deci
             return _reply(mass_status(state, request, at))
         case OrderHistory():
             return _reply(order_history(state, request, at))
-        case Malformed():
+        case _:
             return _malformed(request, at)
 
 

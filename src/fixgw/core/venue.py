@@ -26,7 +26,6 @@ from fixgw.core.order import NOBODY, QUANTITY_DIGITS, ZERO, Order, OrdStatus, is
 from fixgw.core.requests import (
     FillOrder,
     OrderAnswer,
-    ScopeRead,
     TriggerOrder,
     Unknown,
     VenueOrder,
@@ -54,7 +53,7 @@ def decide_venue(
                 return wrong
         case VenueOrder():
             return _stands(state, said, at, next_id)
-        case ScopeRead():
+        case _:
             raise AssertionError(said)
     order = state.book.get(said.order_id)
     if order is None:
@@ -70,9 +69,8 @@ def decide_venue(
             if not order.waits_for_trigger:
                 return failed(f"order {order.order_id} waits for no trigger")
             return (OrderTriggered(order.order_id, at),)
-        case FillOrder():
+        case _:
             return _fill(order, said, at)
-    raise AssertionError(said)
 
 
 def _answer(order: Order, said: OrderAnswer, at: datetime) -> Sequence[Event] | Refusal:
