@@ -10,7 +10,7 @@ from itertools import chain, islice
 
 from msgspec import Struct
 
-from fixgw.core.order import NOBODY, Order, OrdStatus
+from fixgw.core.order import NOBODY, Order
 from fixgw.core.reports import Report
 from fixgw.core.requests import RequestKind
 from fixgw.core.selector import CancelSelector
@@ -91,9 +91,9 @@ class OrderBook:
         self._orders[order_id] = order
         if order.venue_order_id is not None:
             self._venue_ids[order.venue_order_id] = order_id
-        if order.status is OrdStatus.PENDING_CANCEL:
+        if order.pending_cancel is not None:
             self.pending_cancels += 1
-        if known is not None and known.status is OrdStatus.PENDING_CANCEL:
+        if known is not None and known.pending_cancel is not None:
             self.pending_cancels -= 1
         if order.is_open:
             if known is None:
@@ -200,17 +200,21 @@ class OrderBook:
         known = self._ids.get(order.cl_ord_id)
         self._ids[order.cl_ord_id] = order.order_id if known is None else (*_uses(known), order.order_id)
 
+    def has_old(self, before: datetime) -> bool:
+        """Whether there is something to `forget`."""
+        if not self._forgettable:
+            return False
+        return self._forgettable[0][0] < before or len(self._forgettable) > self._closed_max
+
     def forget(self, before: datetime, at_most: int, settled: datetime | None = None) -> None:
         """Forget closed orders and used ids older than `before` or above the bound, `at_most` per call.
 
         Nothing from `settled` on, which the journal could not be asked about yet; None: it could about all.
         """
         for _ in range(at_most):
-            if not self._forgettable:
+            if not self.has_old(before):
                 return
             since, what = self._forgettable[0]
-            if since >= before and len(self._forgettable) <= self._closed_max:
-                return
             if settled is not None and since >= settled:
                 return
             self._forgettable.popleft()

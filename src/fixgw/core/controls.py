@@ -87,6 +87,8 @@ class Controls(Struct, frozen=True, array_like=True):
     @property
     def due(self) -> tuple[Timer, ...]:
         """The timers that have not run out."""
+        if not self.timers:
+            return ()
         return tuple(timer for timer in self.timers if timer.mass_cancel_id is None)
 
     def guard(self, session: str) -> Guard | None:

@@ -168,6 +168,8 @@ class InstrumentName(Struct, frozen=True, array_like=True, gc=False):
 
     def further_contradiction(self, instrument: Instrument) -> Refusal | None:
         """Why the further Instrument fields are not those of `instrument`; None when they are."""
+        if self.product is None and self.cfi_code is None and self.security_type is None:
+            return None
         for given, own, field in (
             (self.product, instrument.product, "Product(460)"),
             (self.cfi_code, instrument.cfi_code, "CFICode(461)"),

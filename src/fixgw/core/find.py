@@ -93,7 +93,7 @@ def contradiction(state: OmsState, ask: CancelOrder | OrderStatus, order: Order)
     instrument = state.directory.instruments.get(order.instrument_id)
     if instrument is not None and (refusal := ask.instrument.contradiction(instrument)):
         return refusal
-    if ask.side is not None and ask.side != order.side.value:
+    if ask.side is not None and ask.side != order.side:
         return invalid(f"Side(54)={ask.side} is not the order's side {order.side.value}")
     if isinstance(ask, CancelOrder) and ask.order_qty is not None and ask.order_qty > order.order_qty:
         return invalid(f"OrderQty(38)={ask.order_qty} is above the order's {order.order_qty}")

@@ -57,28 +57,30 @@ def decide(state: OmsState, request: Asking, at: datetime, next_id: int) -> Deci
     `next_id` is the id that a new order, or a mass cancel, gets.
     """
     match request:
+        case NewOrder():
+            return _repeated(state, request, at) or _new_order(state, request, at, next_id)
+        case CancelOrder():
+            return _repeated(state, request, at) or _cancel_order(state, request, at)
+        case MassCancel():
+            return _repeated(state, request, at) or _mass_cancel(state, request, at, next_id)
         case OrderStatus():
             return _reply(order_status(state, request, at))
         case MassStatus():
             return _reply(mass_status(state, request, at))
         case OrderHistory():
             return _reply(order_history(state, request, at))
-        case Malformed():
-            return _malformed(request, at)
-    repeated = repetition.answer(state, request, at)
-    if repeated is not None:
-        if isinstance(repeated, Refusal):
-            existing = _meant(state, request)
-            return refuse(request, repeated, at, "duplicate-id", existing)
-        return Decision(replies=(repeated,), rule="poss-resend")
-    user = state.users[request.user_id]
-    match request:
-        case NewOrder():
-            return _new_order(state, request, user, at, next_id)
-        case CancelOrder():
-            return _cancel_order(state, request, user, at)
         case _:
-            return _mass_cancel(state, request, user, at, next_id)
+            return _malformed(request, at)
+
+
+def _repeated(state: OmsState, request: NewOrder | CancelOrder | MassCancel, at: datetime) -> Decision | None:
+    """What a request leads to whose ClOrdID was used before; None for one that is new."""
+    repeated = repetition.answer(state, request, at)
+    if repeated is None:
+        return None
+    if isinstance(repeated, Refusal):
+        return refuse(request, repeated, at, "duplicate-id", _meant(state, request))
+    return Decision(replies=(repeated,), rule="poss-resend")
 
 
 def _meant(state: OmsState, request: NewOrder | CancelOrder | MassCancel) -> Order | None:
@@ -115,7 +117,8 @@ def _malformed(request: Malformed, at: datetime) -> Decision:
     return Decision(replies=(reject,), rule="syntax", refusal=request.refusal)
 
 
-def _new_order(state: OmsState, request: NewOrder, user: User, at: datetime, next_id: int) -> Decision:
+def _new_order(state: OmsState, request: NewOrder, at: datetime, next_id: int) -> Decision:
+    user = state.users[request.user_id]
     account_id = request.account_id
     if account_id is None and (request.owner_id in (None, user.user_id)):
         account_id = user.default_account_id
@@ -170,25 +173,25 @@ def _order(
 ) -> Order:
     if request.side is None or request.ord_type is None:
         raise AssertionError("a value that is not supported passed its check")
-    return Order(
-        order_id=order_id,
-        oms_id=state.oms.oms_id,
-        user_id=owner_id,
-        account_id=account_id,
-        instrument_id=instrument.instrument_id,
-        cl_ord_id=request.cl_ord_id,
-        side=request.side,
-        ord_type=request.ord_type,
-        time_in_force=request.time_in_force or TimeInForce.DAY,
-        order_qty=request.order_qty,
-        price=request.price,
-        stop_px=request.stop_px,
-        strategy=request.strategy,
-        session=request.session or state.directory.first_session(owner_id),
+    return Order(  # by position: names cost four times as much
+        order_id,
+        state.oms.oms_id,
+        owner_id,
+        account_id,
+        instrument.instrument_id,
+        request.cl_ord_id,
+        request.side,
+        request.ord_type,
+        request.time_in_force or TimeInForce.DAY,
+        request.order_qty,
+        request.price,
+        request.stop_px,
+        request.strategy,
+        request.session or state.directory.first_session(owner_id),
+        request.content,
+        at,
+        _first_status(state, request.ord_type),
         entered_by=None if owner_id == request.user_id else request.user_id,
-        content=request.content,
-        entered_at=at,
-        status=_first_status(state, request.ord_type),
         product=request.product,
         on_venue=state.oms.is_embedded,
     )
@@ -200,7 +203,8 @@ def _first_status(state: OmsState, ord_type: OrdType) -> OrdStatus:
     return OrdStatus.PENDING_TRIGGER if ord_type.has_trigger else OrdStatus.NEW
 
 
-def _cancel_order(state: OmsState, request: CancelOrder, user: User, at: datetime) -> Decision:
+def _cancel_order(state: OmsState, request: CancelOrder, at: datetime) -> Decision:
+    user = state.users[request.user_id]
     oms = oms_problem(state, request, user)
     if oms is not None and oms.code is ErrorCode.INVALID_REQUEST:
         return refuse(request, oms, at, "contradiction")
@@ -218,7 +222,7 @@ def _cancel_order(state: OmsState, request: CancelOrder, user: User, at: datetim
     if wrong := contradiction(state, request, found):
         return refuse(request, wrong, at, "contradiction", found)
     rule = permissions.may_cancel(user, found, scope).rule
-    if found.status is OrdStatus.PENDING_CANCEL:
+    if found.pending_cancel is not None:
         return refuse(request, ALREADY_PENDING, at, "already-pending", found)
     if not found.is_open:
         refusal = failed(f"too late to cancel, the order is {found.status.name}", Failure.TOO_LATE)
@@ -242,7 +246,8 @@ def _no_such_order(
     return refuse(request, not_found(f"{named} names no order", Subject.ORDER), at, "unknown-order")
 
 
-def _mass_cancel(state: OmsState, request: MassCancel, user: User, at: datetime, next_id: int) -> Decision:
+def _mass_cancel(state: OmsState, request: MassCancel, at: datetime, next_id: int) -> Decision:
+    user = state.users[request.user_id]
     asked = read_selector(state, request, user)
     if isinstance(asked, Refusal):
         return refuse(request, asked, at, "contradiction")

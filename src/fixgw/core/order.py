@@ -55,12 +55,16 @@ class OrdType(Code):
     @property
     def has_price(self) -> bool:
         """Whether Price(44) belongs to it."""
-        return self in (OrdType.LIMIT, OrdType.STOP_LIMIT)
+        return self in _PRICED
 
     @property
     def has_trigger(self) -> bool:
         """Whether StopPx(99) belongs to it."""
-        return self in (OrdType.STOP, OrdType.STOP_LIMIT)
+        return self in _TRIGGERED
+
+
+_PRICED = frozenset({OrdType.LIMIT, OrdType.STOP_LIMIT})
+_TRIGGERED = frozenset({OrdType.STOP, OrdType.STOP_LIMIT})
 
 
 class TimeInForce(Code):
@@ -227,7 +231,7 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
 
     def to_pending_cancel(self, ref: CancelRef, at: datetime) -> "Order":
         """With the cancel `ref` pending. Raises IllegalTransitionError."""
-        if self.status is OrdStatus.PENDING_CANCEL:
+        if self.pending_cancel is not None:
             raise IllegalTransitionError(f"order {self.order_id}: a cancel is pending already")
         status = self._allowed(OrdStatus.PENDING_CANCEL)
         return replace(self, status=status, changed_at=at, pending_cancel=ref)

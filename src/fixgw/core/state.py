@@ -39,6 +39,7 @@ from fixgw.core.order import NOBODY, Order
 from fixgw.core.requests import MassCancel
 from fixgw.core.selector import CancelSelector
 
+DAY = timedelta(days=1)
 AGAIN_AFTER = timedelta(seconds=1)  # a timer whose venue was out of reach, or could not be read
 
 
@@ -98,7 +99,7 @@ class OmsState:
 
     def next_day_end(self) -> datetime:
         """When the current day ends (aware UTC)."""
-        return self.day_start + timedelta(days=1)
+        return self.day_start + DAY
 
     def recall(self, orders: Iterable[Order], uses: Iterable[tuple[str, Use]] = ()) -> None:
         """Know again what the journal remembers: at start, or what memory had forgotten."""
@@ -130,7 +131,7 @@ class OmsState:
 def day_start_before(at: datetime, oms: Oms) -> datetime:
     """The last end of day of `oms` at or before `at` (aware UTC)."""
     end = datetime.combine(at.astimezone(UTC).date(), oms.day_end, tzinfo=UTC)
-    return end if end <= at else end - timedelta(days=1)
+    return end if end <= at else end - DAY
 
 
 def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
@@ -138,6 +139,9 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
 
     Raises `fixgw.core.order.IllegalTransitionError` for an event that the table does not allow.
     """
+    if isinstance(event, OrderEntered):
+        state.book.put(event.order)
+        return None, event.order
     if isinstance(event, ORDER_EVENTS):
         before = state.book[event.order_id]
         after = change(before, event)
@@ -146,9 +150,6 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
         if ref is not None and ref.mass_cancel_id is not None and after.pending_cancel is None:
             _count(state.mass_cancels[ref.mass_cancel_id], after, canceled=isinstance(event, OrderCanceled))
         return before, after
-    if isinstance(event, OrderEntered):
-        state.book.put(event.order)
-        return None, event.order
     if isinstance(event, CONTROL_EVENTS):
         state.controls = control(state.controls, event)
     match event:

@@ -4,7 +4,7 @@ The requester gets his answer on his session. The order's own session, if it is 
 end. One report of an event per session, never two (FIX 4.4 leaves this open; it is our documented choice).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import get_args
 
@@ -28,7 +28,7 @@ from fixgw.core.events import (
     OutcomeUnknown,
     RequestRefused,
 )
-from fixgw.core.order import NOBODY, CancelRef, Order, OrdStatus
+from fixgw.core.order import NOBODY, CancelRef, Order
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, Report
 from fixgw.core.requests import CancelOrder, Malformed, MassCancel, NewOrder, RequestKind
 from fixgw.core.state import MassCancelProgress, OmsState
@@ -48,12 +48,14 @@ def tell(
     *,
     next_exec_id: NextId,
     shows_pending: Pending,
-) -> Iterator[Told]:
+) -> Iterable[Told]:
     """The reports, each with the name of the session that gets it, in the order in which they go out.
 
     `before` and `after` are the order as it was and is. `shows_pending` says for a session and an order id
     whether Pending Cancel is to be reported: when the end is not known yet, or the session always wants it.
     """
+    if isinstance(event, OrderEntered):
+        return _entered(event.order, next_exec_id)
     if isinstance(event, _CHANGES):
         if before is None or after is None:
             raise AssertionError(event)
@@ -61,17 +63,17 @@ def tell(
     return _request_decided(state, event, after, next_exec_id, shows_pending)
 
 
+def _entered(order: Order, next_exec_id: NextId) -> Sequence[Told]:
+    if order.session is None:
+        return ()
+    kind = ExecType.NEW if order.on_venue else ExecType.PENDING_NEW
+    return ((order.session, Execution(kind, next_exec_id(), order, order.cl_ord_id, order.entered_at)),)
+
+
 def _request_decided(
     state: OmsState, event: Event, after: Order | None, next_exec_id: NextId, shows_pending: Pending
 ) -> Iterator[Told]:
     match event:
-        case OrderEntered(order=order):
-            if order.session is not None:
-                kind = ExecType.PENDING_NEW if order.status is OrdStatus.PENDING_NEW else ExecType.NEW
-                yield (
-                    order.session,
-                    Execution(kind, next_exec_id(), order, order.cl_ord_id, order.entered_at),
-                )
         case RequestRefused():
             if event.request.session is not None:
                 yield event.request.session, _refusal(state, event, next_exec_id)
@@ -186,24 +188,26 @@ def _order_changed(
     state: OmsState, event: _Change, before: Order, after: Order, next_exec_id: NextId
 ) -> Iterator[Told]:
     ref = before.pending_cancel
-    if isinstance(event, OutcomeUnknown):
-        yield from _unknown(event, after, next_exec_id)
-        return
-    exec_id = 0 if isinstance(event, CancelRefused) else next_exec_id()
     requester = None if ref is None else ref.session
-    reason = _reason(state, ref)
     if isinstance(event, OrderCanceled) and ref is not None and requester is not None:
+        exec_id = next_exec_id()
         yield requester, _for_requester(ExecType.CANCELED, ref, after, event.at, exec_id)
         if after.session is not None and after.session != requester:
             yield _to_owner(after.session, event, after, exec_id)
+    elif isinstance(event, OutcomeUnknown):
+        yield from _unknown(event, after, next_exec_id)
+        return
     elif isinstance(event, CancelRefused):
+        reason = _reason(state, ref)
         if reason and after.session is not None:
             said = f"could not be {reason}: {event.refusal.text}"
             kind = ExecType.ORDER_STATUS
             report = Execution(kind, next_exec_id(), after, after.cl_ord_id, event.at, text=said)
             yield after.session, report
-    elif after.session is not None:
-        yield _to_owner(after.session, event, after, exec_id, reason or UNSOLICITED)
+    else:
+        exec_id = next_exec_id()
+        if after.session is not None:
+            yield _to_owner(after.session, event, after, exec_id, _reason(state, ref) or UNSOLICITED)
     if ref is None or after.pending_cancel is not None:
         return
     if requester is not None and not isinstance(event, OrderCanceled):

@@ -26,7 +26,6 @@ from fixgw.core.order import NOBODY, QUANTITY_DIGITS, ZERO, Order, OrdStatus, is
 from fixgw.core.requests import (
     FillOrder,
     OrderAnswer,
-    ScopeRead,
     TriggerOrder,
     Unknown,
     VenueOrder,
@@ -46,12 +45,16 @@ def decide_venue(
 
     `next_id` is the id of an order that is not known here yet.
     """
-    if isinstance(said, ScopeRead):
-        raise AssertionError(said)
-    if isinstance(said, VenueOrder):
-        return _stands(state, said, at, next_id)
-    if isinstance(said, FillOrder) and (wrong := _fill_problem(said)):
-        return wrong
+    match said:
+        case OrderAnswer() | TriggerOrder() | Unknown():
+            pass
+        case FillOrder():
+            if wrong := _fill_problem(said):
+                return wrong
+        case VenueOrder():
+            return _stands(state, said, at, next_id)
+        case _:
+            raise AssertionError(said)
     order = state.book.get(said.order_id)
     if order is None:
         return not_found(f"order {said.order_id} is unknown", Subject.ORDER)
@@ -66,9 +69,8 @@ def decide_venue(
             if not order.waits_for_trigger:
                 return failed(f"order {order.order_id} waits for no trigger")
             return (OrderTriggered(order.order_id, at),)
-        case FillOrder():
+        case _:
             return _fill(order, said, at)
-    raise AssertionError(said)
 
 
 def _answer(order: Order, said: OrderAnswer, at: datetime) -> Sequence[Event] | Refusal:

@@ -28,11 +28,14 @@ Told = tuple[Report, int]  # a report and its position in the outbox of the sess
 
 
 class Changes:
-    """The changes of the current turn, and the counters, which live on."""
+    """The changes of the current turn, and the counters, which live on.
+
+    `next_id` is the next id of an order or a mass cancel, `last_exec_id` the last ExecID(17) given out.
+    """
 
     def __init__(self, counters: Counters) -> None:
         self.next_id = counters.next_id
-        self._next_exec_id = counters.next_exec_id
+        self.last_exec_id = counters.next_exec_id - 1
         self.entries: list[Entry] = []
         self._orders: dict[int, Order] = {}
         self._pending: set[int] = set()  # of the orders, those that only became Pending Cancel
@@ -50,13 +53,8 @@ class Changes:
 
     def next_exec_id(self) -> int:
         """A new ExecID(17)."""
-        self._next_exec_id += 1
-        return self._next_exec_id - 1
-
-    @property
-    def last_exec_id(self) -> int:
-        """The last ExecID(17) given out."""
-        return self._next_exec_id - 1
+        self.last_exec_id += 1
+        return self.last_exec_id
 
     def take_id(self) -> int:
         """A new id, as orders and mass cancels have one."""
@@ -65,17 +63,17 @@ class Changes:
 
     def note(self, state: OmsState, event: Event, before: Order | None, after: Order | None) -> None:
         """Note what `event`, which was just applied, has changed."""
+        if isinstance(event, OrderEntered):
+            self.next_id += 1
+            self._orders[event.order.order_id] = event.order
+            return
         if after is not None:
             self._note_order(event, after)
             ref = None if before is None else before.pending_cancel
             if ref is not None and ref.mass_cancel_id is not None:
                 self._mass_cancels[ref.mass_cancel_id] = state
-            if before is not None:
-                return
+            return
         match event:
-            case OrderEntered():
-                self.next_id += 1
-                return
             case MassCancelRequested():
                 self.next_id += 1
                 self._mass_cancels[event.mass_cancel_id] = state
@@ -101,15 +99,16 @@ class Changes:
     def _note_order(self, event: Event, order: Order) -> None:
         """Note the state of an order; of one that was canceled and nothing else, only that it was."""
         order_id = order.order_id
-        if isinstance(event, OrderCanceled) and (order_id in self._pending or order_id not in self._orders):
-            self._orders.pop(order_id, None)
-            self._pending.discard(order_id)
-            self._canceled.append(order_id)
-            return
-        if isinstance(event, CancelRequested | MassCancelAccepted) and order_id not in self._orders:
-            self._pending.add(order_id)
-        else:
-            self._pending.discard(order_id)
+        match event:
+            case OrderCanceled() if order_id in self._pending or order_id not in self._orders:
+                self._orders.pop(order_id, None)
+                self._pending.discard(order_id)
+                self._canceled.append(order_id)
+                return
+            case CancelRequested() | MassCancelAccepted() if order_id not in self._orders:
+                self._pending.add(order_id)
+            case _:
+                self._pending.discard(order_id)
         self._orders[order_id] = order
 
     def remember(self, state: OmsState, event: Event, before: Order | None, told: list[Told]) -> None:
@@ -132,7 +131,7 @@ class Changes:
             mass_cancels=[_row(state, number) for number, state in self._mass_cancels.items()],
             day_starts=list(self._day_starts.items()),
             controls=list(self._controls.items()),
-            counters=Counters(self.next_id, self._next_exec_id),
+            counters=Counters(self.next_id, self.last_exec_id + 1),
         )
         self.entries, self._orders, self._pending, self._canceled = [], {}, set(), []
         self._used, self._mass_cancels, self._day_starts, self._controls = {}, {}, {}, {}
@@ -159,13 +158,22 @@ def requester_of(event: Event, before: Order | None) -> CancelRef | None:
     """Who asked for the cancel that `event` is about; None when it is about none."""
     if before is not None and before.pending_cancel is not None:
         return before.pending_cancel
-    return event.ref if isinstance(event, CancelRequested | MassCancelAccepted) else None
+    match event:
+        case OrderEntered():
+            return None
+        case CancelRequested() | MassCancelAccepted():
+            return event.ref
+    return None
 
 
 def _use_of(state: OmsState, event: Event, before: Order | None, told: list[Told]) -> tuple[str, Use] | None:
     """The client order id that `event` concerns with its use; None when it is about none."""
+    if before is not None and before.pending_cancel is not None:
+        return _use_of_end(before.pending_cancel, told)
     first = told[0][1] if told else -1
     match event:
+        case OrderEntered():
+            return None
         case CancelRequested():
             return _cancel_use(event.ref, first)
         case RequestRefused(request=request, refusal=refusal):
@@ -200,11 +208,15 @@ def _use_of(state: OmsState, event: Event, before: Order | None, told: list[Told
             kind = RequestKind.ORDER_MASS_CANCEL_REQUEST
             use = Use(asker.user_id, kind, request.content, event.at, None, asker.session, first)
             return asker.cl_ord_id, use
-    ref = None if before is None else before.pending_cancel
-    if ref is None or ref.mass_cancel_id is not None:
+    return None
+
+
+def _use_of_end(ref: CancelRef, told: list[Told]) -> tuple[str, Use] | None:
+    """The id of the request behind `ref` with its use, when one of the reports answers it."""
+    if ref.mass_cancel_id is not None:
         return None
     for report, position in told:
-        if isinstance(report, CancelReject) or (isinstance(report, Execution) and report.orig_cl_ord_id):
+        if (isinstance(report, Execution) and report.orig_cl_ord_id) or isinstance(report, CancelReject):
             return _cancel_use(ref, position)
     return None
 

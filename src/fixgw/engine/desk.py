@@ -337,20 +337,23 @@ class Desk:
         if request.session is not None:
             for reply in decision.replies:
                 self.outbox.put(request.session, reply)
-        changes = [(event, *evolve(state, event)) for event in decision.events]
+        changes = [(event, evolve(state, event)) for event in decision.events]
         answers = self.venues.carry_out(state, decision, self._at)
-        ends = {answer.order_id for answer in answers}
+        ends = {answer.order_id for answer in answers} if answers else set()
 
         def shows_pending(session: str, order_id: int) -> bool:
             return order_id not in ends or self._wants_pending(session)
 
-        for event, before, after in changes:
-            ref = event.ref if isinstance(event, CancelRequested) else None
-            if ref is not None and after is not None and not shows_pending(ref.session or "", after.order_id):
+        for event, (before, after) in changes:
+            if (
+                ends
+                and isinstance(event, CancelRequested)
+                and not shows_pending(event.ref.session or "", event.order_id)
+            ):
                 self._changes.note(state, event, before, after)  # its end is told below, in this same turn
             else:
                 self._applied(state, event, before, after, shows_pending)
-            if isinstance(event, MassCancelAccepted):
+            if after is None and isinstance(event, MassCancelAccepted):
                 self.answers.taken_on(state, event, ends)
         if not answers:
             return decision.events
@@ -361,7 +364,7 @@ class Desk:
                 raise AssertionError(said)
             events += said
             for event in said:
-                self._applied(state, event, *evolve(state, event), shows_pending)
+                self._happened(state, event)
         return events
 
     def _wants_pending(self, session: str) -> bool:
@@ -370,8 +373,9 @@ class Desk:
         return settings is not None and settings.pending_cancel is PendingCancelReports.ALWAYS
 
     def _happened(self, state: OmsState, event: Event) -> None:
-        """Apply an event that no request led to."""
-        self._applied(state, event, *evolve(state, event))
+        """Apply one event, and queue what is told of it."""
+        before, after = evolve(state, event)
+        self._applied(state, event, before, after)
 
     def _applied(
         self,
@@ -426,13 +430,13 @@ class Desk:
     def _pass_time(self) -> None:
         for state in self.states.values():
             if (event := end_day(state, self._at)) is not None:
-                self._applied(state, event, *evolve(state, event))
+                self._happened(state, event)
                 self._record.other("clock", "DayEnded", state.oms.oms_id, (event,), self._at)
                 self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
                 self._record.line("day ended", self._at, oms=state.oms.oms_id)
-            state.book.forget(
-                self._at - self._limits.closed_for, self._limits.expire_per_turn, self._journal.settled
-            )
+            before = self._at - self._limits.closed_for
+            if state.book.has_old(before):
+                state.book.forget(before, self._limits.expire_per_turn, self._journal.settled)
         self.alarm.run_out(self._at)
         for state, mass_cancel_id in self.venues.overdue(self._at):
             seconds = f"{state.oms.scope_timeout.total_seconds():g} s"
@@ -442,7 +446,7 @@ class Desk:
             state, order_id = self._expiring.popleft()
             expired = expire(state, order_id, self._at)
             if expired is not None:
-                self._applied(state, expired, *evolve(state, expired))
+                self._happened(state, expired)
                 self._record.other("clock", type(expired).__name__, state.oms.oms_id, (expired,), self._at)
                 if isinstance(expired, CancelRequested):
                     self.venues.cancel(state, (order_id,), None)

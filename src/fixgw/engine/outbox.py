@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Container, Iterable, Sequence
 from itertools import islice
-from operator import itemgetter
 
 from fixgw.core.reports import Report
 from fixgw.journal.contract import SessionNumbers
@@ -76,17 +75,19 @@ class Outbox:
         for session in self._again:
             sizes[session] = self._numbers[session].again[0][1]  # one block, before anything newer
         shares: dict[str, int] = {}
-        for rank, (session, size) in enumerate(sorted(sizes.items(), key=itemgetter(1))):
+        left = len(sizes)
+        for session in sorted(sizes, key=sizes.__getitem__):
             if at_most <= 0:
                 break
-            shares[session] = min(size, max(1, at_most // (len(sizes) - rank)))
+            shares[session] = min(sizes[session], max(1, at_most // left))
             at_most -= shares[session]
+            left -= 1
         return shares
 
     def keeps_waiting(self, sessions: Iterable[str]) -> bool:
         """Whether one of `sessions`, for which few reports wait or none, comes behind the many of another."""
-        is_another_busy = any(len(reports) > MANY for reports in self._waiting.values())
-        return is_another_busy and any(len(self._waiting.get(session, ())) <= MANY for session in sessions)
+        most = max(map(len, self._waiting.values()), default=0)
+        return most > MANY and any(len(self._waiting.get(session, ())) <= MANY for session in sessions)
 
     def take(self, session: str, count: int) -> Sequence[Report]:
         """Take out the first `count` waiting reports, in order: they are sent now."""

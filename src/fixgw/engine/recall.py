@@ -9,6 +9,9 @@ from fixgw.core.state import OmsState
 from fixgw.engine.outbox import Outbox
 from fixgw.journal.contract import Journal
 
+NAMING = (CancelOrder, OrderStatus)
+"""The requests that name an order."""
+
 
 class Recall:
     """Looks up in `journal`, and in `outbox` what the journal has not got yet."""
@@ -35,7 +38,7 @@ class Recall:
             for use in book.uses(cl_ord_id):
                 if use.answer is None and use.session is not None and use.position >= 0:
                     book.use(cl_ord_id, replace(use, answer=self._answer(use.session, use.position)))
-        if not isinstance(request, CancelOrder | OrderStatus):
+        if not isinstance(request, NAMING):
             return
         order_id, name = request.order_id, request.orig_cl_ord_id
         if order_id is not None and 0 < order_id < next_id and book.get(order_id) is None:

@@ -71,20 +71,22 @@ class Venues:
 
     def away(self, state: OmsState, decision: Decision, now: datetime) -> Refusal | None:
         """Why what was decided cannot be done now, its venue being out of reach; None when it can."""
+        oms = state.oms
+        if oms.is_embedded and not self._sandbox.is_away:
+            return None
         entered = any(isinstance(event, OrderEntered) for event in decision.events)
         kinds = (CancelRequested, MassCancelRequested)
         if not entered and not any(isinstance(event, kinds) for event in decision.events):
             return None
-        oms = state.oms
         if oms.is_embedded:
-            why = "" if self._sandbox.is_away else None
+            why = ""
         elif oms.waits_for_venue and not entered:
             return None
         else:
             status = self.status(oms.oms_id, now)
-            why = None if status.is_up else f" ({status.why})"
-        if why is None:
-            return None
+            if status.is_up:
+                return None
+            why = f" ({status.why})"
         text = f"the venue of OMS {oms.oms_id} is out of reach; nothing was sent to it{why}"
         return server_error(text, Failure.VENUE_AWAY)
 

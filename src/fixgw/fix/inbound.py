@@ -4,7 +4,7 @@ QuickFIX has checked the message against spec/FIX44.xml before: required fields,
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from zlib import crc32
@@ -26,6 +26,7 @@ from fixgw.core.scope import Scope, ScopeType
 from fixgw.fix.dictionary import SOH, Dictionary
 
 Fields = dict[str, str]
+Kept = Sequence[str]
 
 NAME_MAX = 64  # characters of a Symbol(55) or SecurityID(48): no instrument has a longer one
 
@@ -72,7 +73,7 @@ class Inbound:
 
     def __init__(self, dictionary: Dictionary) -> None:
         self._label = dictionary.label
-        self._readers: dict[str, Callable[[Fields, Session, str], ClientRequest]] = {
+        self._readers: dict[str, Callable[[Fields, Session, str, Kept], ClientRequest]] = {
             "D": self._new_order,
             "F": self._cancel_order,
             "q": self._mass_cancel,
@@ -85,20 +86,25 @@ class Inbound:
         for what a peer can send: a request that cannot be read comes back as `Malformed`.
         """
         fields: Fields = {}
+        kept = []  # what a repetition with PossResend(97)=Y has to repeat
         for part in raw.split(SOH)[:-1]:
             tag, _, value = part.partition("=")
             fields[tag] = value
+            if tag not in _MAY_DIFFER:
+                kept.append(part)
         msg_type = fields["35"]
         reader = self._readers.get(msg_type)
         if reader is None:
             refusal = not_supported("Unsupported Message Type")
             return self._malformed(fields, session, RequestKind.UNSUPPORTED, refusal, echo_id=False)
         try:
-            return reader(fields, session, raw)
+            return reader(fields, session, raw, kept)
         except _NoEchoError as bad:
             return self._malformed(fields, session, RequestKind(msg_type), bad.refusal, echo_id=False)
         except _FieldError as bad:
-            return self._malformed(fields, session, RequestKind(msg_type), bad.refusal, echo_id=True, raw=raw)
+            return self._malformed(
+                fields, session, RequestKind(msg_type), bad.refusal, echo_id=True, kept=kept
+            )
 
     def _malformed(
         self,
@@ -108,7 +114,7 @@ class Inbound:
         refusal: Refusal,
         *,
         echo_id: bool,
-        raw: str = "",
+        kept: Kept = (),
     ) -> Malformed:
         scope_type = fields.get("530") or fields.get("585")
         orig = fields.get("41")
@@ -116,7 +122,7 @@ class Inbound:
             user_id=session.user_id,
             session=session.name,
             cl_ord_id=fields.get("11") if echo_id else None,
-            content=_content(fields, raw) if raw else 0,
+            content=_content(fields, kept) if kept else 0,
             ref_seq_num=int(fields["34"]),
             kind=kind,
             msg_type=fields["35"],
@@ -129,7 +135,7 @@ class Inbound:
             req_id=(fields.get("584") or fields.get("790")) if echo_id else None,
         )
 
-    def _new_order(self, fields: Fields, session: Session, raw: str) -> NewOrder:
+    def _new_order(self, fields: Fields, session: Session, raw: str, kept: Kept) -> NewOrder:
         cl_ord_id = self._id(fields, "11")
         owner_id, oms_id = self._parties(fields, raw)
         account_id = self._account(fields)
@@ -145,28 +151,28 @@ class Inbound:
         time_in_force = _TIMES_IN_FORCE.get(fields.get("59", "0"))
         side = SIDES.get(fields["54"])
         return NewOrder(
+            instrument,
+            side,
+            ord_type,
+            time_in_force,
+            order_qty,
+            account_id,
+            owner_id,
+            price,
+            stop_px,
             user_id=session.user_id,
             session=session.name,
             oms=_oms(fields, oms_id),
             cl_ord_id=cl_ord_id,
-            content=_content(fields, raw),
+            content=_content(fields, kept),
             poss_resend=fields.get("97") == "Y",
             ref_seq_num=int(fields["34"]),
-            instrument=instrument,
-            side=side,
-            ord_type=ord_type,
-            time_in_force=time_in_force,
-            order_qty=order_qty,
-            account_id=account_id,
-            owner_id=owner_id,
-            price=price,
-            stop_px=stop_px,
             unsupported=self._unsupported(fields),
             side_text=fields["54"],
         )
 
     def _unsupported(self, fields: Fields) -> Refusal | None:
-        for tag, known in (("54", SIDES), ("40", _ORD_TYPES), ("59", _TIMES_IN_FORCE), ("21", "12")):
+        for tag, known in _LISTED:
             value = fields.get(tag)
             if value is not None and value not in known:
                 return not_supported(f"{self._label(int(tag))}={_shown(value)} is not supported")
@@ -174,12 +180,12 @@ class Inbound:
 
     def _beyond(self, fields: Fields, known: frozenset[str]) -> Refusal | None:
         """106 for the first field that is not `known`: what cannot be honoured is not ignored."""
-        if fields.keys() <= known:
+        if known.issuperset(fields):
             return None
         tag = next(tag for tag in fields if tag not in known)
         return not_supported(f"{self._label(int(tag))} is not supported")
 
-    def _cancel_order(self, fields: Fields, session: Session, raw: str) -> CancelOrder:
+    def _cancel_order(self, fields: Fields, session: Session, raw: str, kept: Kept) -> CancelOrder:
         cl_ord_id = self._id(fields, "11")
         orig = self._id(fields, "41")
         order_id = self._order_id(fields)
@@ -192,24 +198,24 @@ class Inbound:
         if order_qty is None:
             raise _FieldError(invalid("OrderQty(38) is missing"))
         return CancelOrder(
+            order_id,
+            None if orig == "NONE" else orig,
+            account_id,
+            owner_id,
+            instrument,
+            fields["54"],
+            order_qty,
+            fields.get("37"),
             user_id=session.user_id,
             session=session.name,
             oms=_oms(fields, oms_id),
             cl_ord_id=cl_ord_id,
-            content=_content(fields, raw),
+            content=_content(fields, kept),
             poss_resend=fields.get("97") == "Y",
             ref_seq_num=int(fields["34"]),
-            order_id=order_id,
-            venue_order_id=fields.get("37"),
-            orig_cl_ord_id=None if orig == "NONE" else orig,
-            account_id=account_id,
-            owner_id=owner_id,
-            instrument=instrument,
-            side=fields["54"],
-            order_qty=order_qty,
         )
 
-    def _mass_cancel(self, fields: Fields, session: Session, raw: str) -> MassCancel:
+    def _mass_cancel(self, fields: Fields, session: Session, raw: str, kept: Kept) -> MassCancel:
         cl_ord_id = self._id(fields, "11")
         owner_id, oms_id = self._parties(fields, raw)
         account_id = self._account(fields)
@@ -219,7 +225,7 @@ class Inbound:
             session=session.name,
             oms=_oms(fields, oms_id),
             cl_ord_id=cl_ord_id,
-            content=_content(fields, raw),
+            content=_content(fields, kept),
             poss_resend=fields.get("97") == "Y",
             ref_seq_num=int(fields["34"]),
             scope=self._scope(fields, fields["530"]),
@@ -251,7 +257,7 @@ class Inbound:
             raise _FieldError(invalid("DeadManTimer(20010)=0 and LockOrders(20011) exclude each other"))
         return int(timer), True if locks == "Y" else None, False
 
-    def _order_status(self, fields: Fields, session: Session, raw: str) -> OrderStatus:
+    def _order_status(self, fields: Fields, session: Session, raw: str, _: Kept) -> OrderStatus:
         cl_ord_id = self._id(fields, "11")
         req_id = self._id(fields, "790") if "790" in fields else None
         order_id = self._order_id(fields)
@@ -272,7 +278,7 @@ class Inbound:
             req_id=req_id,
         )
 
-    def _mass_status(self, fields: Fields, session: Session, raw: str) -> MassStatus:
+    def _mass_status(self, fields: Fields, session: Session, raw: str, _: Kept) -> MassStatus:
         req_id = self._id(fields, "584")
         owner_id, oms_id = self._parties(fields, raw)
         account_id = self._account(fields)
@@ -362,6 +368,13 @@ class Inbound:
 
 _ORD_TYPES = {ord_type.value: ord_type for ord_type in OrdType}
 _TIMES_IN_FORCE = {time_in_force.value: time_in_force for time_in_force in TimeInForce}
+_LISTED: tuple[tuple[str, Container[str]], ...] = (
+    ("54", SIDES),
+    ("40", _ORD_TYPES),
+    ("59", _TIMES_IN_FORCE),
+    ("21", "12"),
+)
+"""The fields of a New Order Single that QuickFIX takes with more values than we do, and those that we do."""
 
 
 @lru_cache(maxsize=65_536)  # prices and quantities repeat; the bound is a few megabytes
@@ -382,15 +395,15 @@ def _instrument_name(fields: Fields) -> InstrumentName:
 
 def _security_id_problem(fields: Fields) -> Refusal | None:
     """What is wrong between SecurityID(48) and its source, or with the length of a name."""
-    security_id, source = fields.get("48", ""), fields.get("22", "")
-    if "48" in fields and source != "8":
+    security_id, source = fields.get("48"), fields.get("22")
+    if security_id is not None and source != "8":
         problem = "SecurityIDSource(22) is missing or not 8, as SecurityID(48) needs it"
         return invalid(problem, Subject.INSTRUMENT)
-    if source and "48" not in fields:
+    if source and security_id is None:
         return invalid("SecurityID(48) is missing, as SecurityIDSource(22) needs it", Subject.INSTRUMENT)
     if len(fields.get("55", "")) > NAME_MAX:
         return invalid(f"Symbol(55) is longer than {NAME_MAX} characters", Subject.INSTRUMENT)
-    if len(security_id) > NAME_MAX:
+    if security_id is not None and len(security_id) > NAME_MAX:
         return invalid(f"SecurityID(48) is longer than {NAME_MAX} characters", Subject.INSTRUMENT)
     return None
 
@@ -419,16 +432,13 @@ def _oms(fields: Fields, oms_id: int | None) -> OmsName:
 _NO_OMS = OmsName()
 
 
-def _content(fields: Fields, raw: str) -> int:
+def _content(fields: Fields, kept: Kept) -> int:
     """A checksum of everything that a repetition with PossResend(97)=Y has to repeat.
 
     32 bits are enough: only messages with the same ClOrdID(11) of the same user are ever compared.
     """
-    if "453" in fields:  # of the fields of a group, `fields` has the last ones only
-        kept = [part for part in raw.split(SOH) if part.partition("=")[0] not in _MAY_DIFFER]
-    else:
-        kept = [f"{tag}={value}" for tag, value in fields.items() if tag not in _MAY_DIFFER]
-    return crc32(SOH.join(kept).encode("utf-8", "replace"))
+    end = SOH if "453" in fields else ""  # as it stands in journals
+    return crc32(f"{SOH.join(kept)}{end}".encode("utf-8", "replace"))
 
 
 def _shown(value: str) -> str:

@@ -39,6 +39,8 @@ _SCOPE_REASONS = {
     Subject.TRADING_SESSION: 6,
 }
 _OTHER = 99
+_WHY = {ExecType.RESTATED: "378=99\x01", ExecType.REJECTED: "103=99\x01"}
+"""ExecRestatementReason(378) and OrdRejReason(103) of a report about an order: other, as Text(58) says."""
 
 
 def cxl_rej_reason(refusal: Refusal) -> int:
@@ -111,11 +113,15 @@ def with_header(body: str, *fields: str) -> str:
 @lru_cache(maxsize=64)
 def timestamp(at: datetime) -> str:
     """`at` (aware UTC) as FIX's UTCTimestamp, in milliseconds."""
-    return f"{at:%Y%m%d-%H:%M:%S}.{at.microsecond // 1000:03}"
+    date, time = f"{at.year:04}{at.month:02}{at.day:02}", f"{at.hour:02}:{at.minute:02}:{at.second:02}"
+    return f"{date}-{time}.{at.microsecond // 1000:03}"  # strftime takes twice as long
 
 
 def _number(value: Decimal) -> str:
-    return "0" if value is ZERO else format(value, "f")
+    if value is ZERO:
+        return "0"
+    digits = str(value)  # half the time of format, which only an exponent needs
+    return format(value, "f") if "E" in digits else digits
 
 
 def _avg_px(order: Order) -> str:
@@ -190,13 +196,10 @@ class Outbound:
         if report.last_qty is not None and report.last_px is not None:
             last = f"32={_number(report.last_qty)}\x0131={_number(report.last_px)}\x01"
         said = "" if report.text is None else f"58={text(report.text)}\x01"
-        if report.exec_type is ExecType.RESTATED:
-            said += "378=99\x01"
-        elif report.exec_type is ExecType.REJECTED:
-            said += "103=99\x01"
+        why = _WHY.get(report.exec_type, "")
         return (
             f"35=8\x01{ids}17={report.exec_id}\x01150={report.exec_type}\x01"
-            f"{self._state(report.order)}{last}60={timestamp(report.at)}\x01{said}"
+            f"{self._state(report.order)}{last}60={timestamp(report.at)}\x01{said}{why}"
         )
 
     def _order_state(self, report: OrderState) -> str:
