@@ -1,6 +1,5 @@
 """Execution reports and the other messages of the EMS, read from JSON. Pure."""
 
-import json
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -9,6 +8,7 @@ from msgspec import Struct
 
 from fixgw.core.order import ZERO, is_quantity
 from fixgw.core.requests import VenueOrder, VenueStatus
+from fixgw.edge.venues import exact_json
 
 TEXT_MAX = 300  # characters of a venue's words that are handed on
 ID_MAX = 128
@@ -101,13 +101,9 @@ def read_json(content: str | bytes) -> object:
     """JSON with exact numbers. Raises UnreadableError."""
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
-        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_constant)
+        return exact_json.decode(text)
     except (ValueError, ArithmeticError, RecursionError):
         raise UnreadableError("it is no JSON") from None
-
-
-def _no_constant(name: str) -> None:
-    raise UnreadableError(f"{name} is no number")
 
 
 def read_messages(content: str | bytes) -> Iterator[Message]:
@@ -199,7 +195,7 @@ def text_of(value: object) -> str:
 
 def _word(value: object) -> str:
     """An id or a name; empty when it is none that can be handed on."""
-    if isinstance(value, Decimal):
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
         value = str(value)
     if isinstance(value, str) and len(value) <= ID_MAX and value.isascii() and value.isprintable():
         return value.strip()
@@ -212,7 +208,8 @@ def _number(body: dict[str, Any], key: str) -> Decimal | None:
     if value is None or value == "":
         return None
     try:
-        number = Decimal(value) if isinstance(value, str | Decimal) else _NO_NUMBER
+        is_number = isinstance(value, str | int | Decimal) and not isinstance(value, bool)
+        number = Decimal(value) if is_number else _NO_NUMBER
         if number.is_finite() and ZERO <= number < 10**15:
             return plain(number.quantize(_EXACT))
     except InvalidOperation:
