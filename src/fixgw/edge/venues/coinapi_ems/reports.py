@@ -28,6 +28,7 @@ STATUSES = {
 
 _EXACT = Decimal("1e-12")
 _NO_NUMBER = Decimal("NaN")
+_TOO_LARGE = 10**15
 
 
 class UnreadableError(ValueError):
@@ -188,6 +189,8 @@ def text_of(value: object) -> str:
     """A venue's words, as they can be handed on: one line of printable ASCII, not too long; else empty."""
     if not isinstance(value, str):
         return ""
+    if len(value) <= TEXT_MAX and value.isascii() and value.isprintable():
+        return " ".join(value.split())
     ascii_text = value[: 2 * TEXT_MAX].encode("ascii", "replace").decode()
     printable = "".join(char if char.isprintable() else " " for char in ascii_text)
     return " ".join(printable.split())[:TEXT_MAX]
@@ -195,7 +198,7 @@ def text_of(value: object) -> str:
 
 def _word(value: object) -> str:
     """An id or a name; empty when it is none that can be handed on."""
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+    if type(value) is int or isinstance(value, Decimal):
         value = str(value)
     if isinstance(value, str) and len(value) <= ID_MAX and value.isascii() and value.isprintable():
         return value.strip()
@@ -207,10 +210,11 @@ def _number(body: dict[str, Any], key: str) -> Decimal | None:
     value = body.get(key)
     if value is None or value == "":
         return None
+    if type(value) is int and 0 <= value < _TOO_LARGE:
+        return Decimal(value)
     try:
-        is_number = isinstance(value, str | int | Decimal) and not isinstance(value, bool)
-        number = Decimal(value) if is_number else _NO_NUMBER
-        if number.is_finite() and ZERO <= number < 10**15:
+        number = Decimal(value) if isinstance(value, str | Decimal) else _NO_NUMBER
+        if number.is_finite() and ZERO <= number < _TOO_LARGE:
             return plain(number.quantize(_EXACT))
     except InvalidOperation:
         pass
