@@ -18,6 +18,7 @@ from fixgw.core.scope import Scope, ScopeType
 from fixgw.engine.loop import ASKED_BESIDE_FIX
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Answered, Ask, DisableSession, EdgeReport, EdgeSession, Status, WatchOrders
+from fixgw.engine.venue_asks import WORDS_MAX, CancelOrders, ServeVenues, VenueSaid
 from fixgw.link import ASKED_PER_TURN, FRAME_MAX, Asked, LinkError, LinkServer, Question, Reply, Said, call
 from tests.gateway import Gateway
 from tests.wire import cancel, order
@@ -187,6 +188,39 @@ def test_what_is_asked_for_api_clients_is_taken_a_few_at_a_time(
             received += peer.recv(65_536)
         first, second = received.index(b'["Answered",0'), received.index(b'["Answered",39')
         assert first < second
+    server.close()
+
+
+def test_of_venues_words_one_message_is_taken_a_turn(server: LinkServer, tmp_path: Path) -> None:
+    """It has many words; what FIX sessions wait for stays short."""
+    words = tuple(OrderAnswer(number) for number in range(WORDS_MAX))
+    with connect(tmp_path) as peer:
+        server.take()
+        peer.sendall(b"".join(frame(msgspec.json.encode(VenueSaid(number, words))) for number in range(3)))
+        for number in range(3):
+            [(said, answer)] = server.take()
+            assert said == VenueSaid(number, words)
+            answer(Answered(number))
+            server.flush()
+    server.close()
+
+
+def test_a_venue_is_asked_before_others_are_told(server: LinkServer, tmp_path: Path) -> None:
+    """What an API client is told waits for the end of the turn; what a venue is asked does not."""
+    with connect(tmp_path) as venues, connect(tmp_path) as client:
+        server.take()
+        server.take()
+        venues.sendall(frame(msgspec.json.encode(ServeVenues(1, frozenset({1})))))
+        client.sendall(frame(msgspec.json.encode(WatchOrders(1, frozenset()))))
+        for said, answer in server.take():
+            answer(CancelOrders(1, ()) if isinstance(said, ServeVenues) else Answered(1))
+        server.ask_venues()
+        assert b"CancelOrders" in venues.recv(65_536)
+        client.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            client.recv(65_536)
+        server.flush()
+        assert b"Answered" in client.recv(65_536)
     server.close()
 
 

@@ -226,6 +226,17 @@ def test_a_mass_cancel_waits_until_its_orders_are_read(bench: VenueBench) -> Non
     assert not bench.desk.states[1].mass_cancels
 
 
+def test_what_a_venue_is_asked_leaves_before_any_report(bench: VenueBench) -> None:
+    """The reports of a large mass cancel take longer than the venue does."""
+    bench.resting("a1", 1)
+    asked: list[tuple[list[VenueAsk], list[Report]]] = []
+    bench.desk.answers.handed_out = lambda: asked.append((bench.take(), bench.door.take()))
+    assert shown(bench.ask("F", cancel("c1", "a1"))) == ["8 150=6 39=6 11=c1 41=a1"]
+    [([ask], before)] = asked
+    assert isinstance(ask, CancelOrders)
+    assert not before
+
+
 def test_a_scope_that_cannot_be_read_in_time_is_refused_and_nothing_is_sent(bench: VenueBench) -> None:
     """r with 102; the id is used up; what comes later is for nobody."""
     bench.resting("a1", 1)

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import httpx
@@ -56,12 +57,7 @@ async def _each(ids: Iterable[str], limits: Limits, ask: Callable[[str], Awaitab
     slots = Slots(*limits)
     async with asyncio.TaskGroup() as group:
         for one in ids:
-            group.create_task(_in_turn(slots, ask, one))
-
-
-async def _in_turn(slots: Slots, ask: Callable[[str], Awaitable[object]], one: str) -> None:
-    async with slots.take(Urgency.CANCEL):
-        await ask(one)
+            group.create_task(slots.ask(Urgency.CANCEL, partial(ask, one)))
 
 
 def _expect(*, is_so: bool, said: object) -> None:

@@ -102,6 +102,7 @@ class _Connection:
         self.to_send = bytearray()
         self.tell = self.told.append
         self.is_writable = True
+        self.serves_venues = False
 
     def encode(self) -> None:
         """Make frames of what it is told, as many as there is time and room for."""
@@ -175,6 +176,12 @@ class LinkServer:
                 self._drop(connection)
         return has_more
 
+    def ask_venues(self) -> None:
+        """Send at once what venues are asked: it waits for nothing that others are told."""
+        for connection in list(self._connections.values()):
+            if connection.serves_venues and connection.is_writable and connection.told:
+                self._send(connection)
+
     def _accept(self) -> None:
         try:
             peer, _ = self._listener.accept()
@@ -201,9 +208,10 @@ class LinkServer:
         try:
             while len(taken) < asked_max and (frame := connection.frame()) is not None:
                 said = _decode(frame)
+                connection.serves_venues |= isinstance(said, ServeVenues)
                 taken.append((said, connection.tell))
-                if not isinstance(said, Asked):
-                    break
+                if isinstance(said, VenueSaid) or not isinstance(said, Asked):
+                    break  # many words are enough for one turn
         except LinkError:
             self._drop(connection)
         except msgspec.MsgspecError as error:

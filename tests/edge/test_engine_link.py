@@ -15,7 +15,17 @@ from fixgw.core.directory import InstrumentName, OmsName
 from fixgw.core.errors import ErrorCode
 from fixgw.core.events import CancelRequested, OrderCanceled, OrderEntered, OrderFilled
 from fixgw.core.order import OrdType, Side, TimeInForce
-from fixgw.core.requests import CancelOrder, FillOrder, MassCancel, MassStatus, NewOrder, OrderStatus
+from fixgw.core.requests import (
+    CancelOrder,
+    FillOrder,
+    MassCancel,
+    MassStatus,
+    NewOrder,
+    OrderAnswer,
+    OrderStatus,
+    Unknown,
+    VenueRequest,
+)
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.edge.engine_link import WAITING_MAX, EngineAwayError, EngineLink
 from fixgw.engine.sandbox import HoldCancels, ReleaseCancels
@@ -214,6 +224,31 @@ def test_after_an_unwatch_nothing_more_is_heard(gateway: Gateway) -> None:
             await link.watch([14], again.append, nothing)
             await entered(link)
             await holds(lambda: len(again) == 1)
+
+    asyncio.run(run())
+
+
+def test_venues_words_are_answered_together(gateway: Gateway) -> None:
+    """With those that cannot be; the others are heard."""
+
+    async def run() -> None:
+        async with linked(gateway) as link:
+            first, second = await entered(link), await entered(link)
+            words: list[VenueRequest] = [
+                OrderAnswer(first),
+                OrderAnswer(second, "no"),
+                Unknown(first, "late"),
+                OrderAnswer(second),
+            ]
+            answered = await link.say(words)
+            assert answered.refusal is None
+            assert [(order_id, refusal.code) for order_id, refusal in answered.refused] == [
+                (second, ErrorCode.OPERATION_FAILED),
+                (first, ErrorCode.OPERATION_FAILED),
+            ]
+            asked = [OrderStatus(user_id=37, oms=OMS, order_id=number) for number in (first, second)]
+            for one in asked:
+                assert not (await link.ask(DOOR, one)).orders[0].is_open
 
     asyncio.run(run())
 

@@ -1,7 +1,7 @@
 """The edge's end of the link: asks the engine for API clients, many at a time, and hears what happens."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -214,9 +214,12 @@ class EngineLink:
         """
         return self._send(ServeVenues(self._number + 1, frozenset(oms_ids)))
 
-    def say(self, said: VenueRequest) -> "asyncio.Future[Answered]":
-        """Say a venue's word; it is answered when it is committed. The future raises EngineAwayError."""
-        return self._send(VenueSaid(self._number + 1, said))
+    def say(self, words: Sequence[VenueRequest]) -> "asyncio.Future[Answered]":
+        """Say venues' words, WORDS_MAX at most; they are answered when they are committed.
+
+        The future raises EngineAwayError.
+        """
+        return self._send(VenueSaid(self._number + 1, tuple(words)))
 
     def health(self, health: VenueHealth) -> "asyncio.Future[Answered]":
         """Say how a venue is. The future raises EngineAwayError."""

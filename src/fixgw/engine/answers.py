@@ -21,9 +21,13 @@ _Told = TypeVar("_Told")
 
 
 class Answers:
-    """Keeps what is to be told after the commit, and who watches the orders of which accounts."""
+    """Keeps what is to be told after the commit, and who watches the orders of which accounts.
+
+    `handed_out` is called when all of it was told, before any report is sent.
+    """
 
     def __init__(self) -> None:
+        self.handed_out: Callable[[], None] = lambda: None
         self._waiting: list[Callable[[], None]] = []
         self._mass_cancels: dict[int, tuple[Tell, int]] = {}
         self._watching: dict[Tell, frozenset[int]] = {}
@@ -84,6 +88,8 @@ class Answers:
         waiting, self._waiting = self._waiting, []
         for tell in waiting:
             tell()
+        if waiting:
+            self.handed_out()
 
 
 def answered(ask: Ask, state: OmsState, decision: Decision, events: Sequence[Event]) -> Answered:

@@ -5,11 +5,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import structlog
 
 from fixgw.core.errors import Refusal
+from fixgw.core.requests import VenueRequest
 from fixgw.engine.answers import Tell
 from fixgw.engine.clock import Clock
 from fixgw.engine.desk import Desk
@@ -68,6 +70,7 @@ class Loop:
         self._overview = overview
         self._is_orphan = is_orphan
         self._between_turns = between_turns
+        desk.answers.handed_out = link.ask_venues
         self._stopping = False
         self._keep_time_at = 0.0
         self._fix_until = self._crowded_until = 0.0
@@ -131,7 +134,7 @@ class Loop:
                 self._desk.answers.watch(answer, said.accounts)
                 answer(Answered(said.number))
             elif isinstance(said, VenueSaid):
-                commands.append(Command(said.said, _venue_answerer(said.number, answer)))
+                commands += _words(said, answer)
             elif isinstance(said, ServeVenues):
                 self._desk.serve_venues(answer, said.oms_ids)
                 answer(Answered(said.number))
@@ -157,8 +160,17 @@ class Loop:
         return is_due or has_more
 
 
-def _venue_answerer(number: int, tell: Callable[[Answered], None]) -> Callable[[Refusal | None], None]:
-    return lambda refusal: tell(Answered(number, refusal))
+def _words(said: VenueSaid, tell: Callable[[Answered], None]) -> list[Command]:
+    """What venues said, word for word; `tell` gets one answer to all of them, after the last."""
+    refused: list[tuple[int, Refusal]] = []
+
+    def heard(word: VenueRequest, refusal: Refusal | None) -> None:
+        if refusal is not None:
+            refused.append((getattr(word, "order_id", 0), refusal))
+        if word is said.words[-1]:
+            tell(Answered(said.number, refused=tuple(refused)))
+
+    return [Command(word, partial(heard, word)) for word in said.words]
 
 
 def _asked_max(arrivals: int) -> int:

@@ -137,7 +137,8 @@ class Answered(Struct, frozen=True, tag=True, array_like=True, gc=False):
     orders asked for, or with a refusal the one that was meant, where that is certain; each as it stood right
     after the request. Of a mass cancel each order taken on is in one of three: `canceled`, `pending` (ids;
     the end is not known yet), or `refused`, pairs of an id and why; of the cancel of one order, too, that is
-    why the venue refused it at once.
+    why the venue refused it at once. Of venues' words `refused` are those that cannot be, with the id of the
+    order that each is about (0 for none).
     """
 
     number: int

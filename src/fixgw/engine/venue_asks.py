@@ -6,6 +6,8 @@ from fixgw.core.order import Order
 from fixgw.core.requests import VenueRequest
 from fixgw.core.selector import CancelSelector
 
+WORDS_MAX = 50  # about a millisecond of the engine, which FIX sessions wait for
+
 
 class PlaceOrder(Struct, frozen=True, tag=True, array_like=True):
     """Enter this order on its venue: once, and never again by itself."""
@@ -55,10 +57,13 @@ class ServeVenues(Struct, frozen=True, tag=True, array_like=True):
 
 
 class VenueSaid(Struct, frozen=True, tag=True, array_like=True):
-    """A venue's word. It is answered, under its `number`, when it is committed."""
+    """Words of venues, in their order: at least one, and WORDS_MAX at most, which one turn decides.
+
+    They are answered together, under this `number`, when they are committed.
+    """
 
     number: int
-    said: VenueRequest
+    words: tuple[VenueRequest, ...]
 
 
 class VenueHealth(Struct, frozen=True, tag=True, array_like=True):

@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from fixgw.core.requests import FillOrder, TriggerOrder
-from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
+from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
 from tests.api.alphapoint.client import OK, ORDER_KEYS, Frames, Web, assert_refused, fresh_id, order, signed
 from tests.gateway import Gateway
 from tests.wire import cancel, fresh
@@ -223,6 +223,21 @@ def test_a_refused_cancel_is_an_event_too(frames: Frames, webs: dict[str, Web]) 
     assert reject.items() <= frames.event("CancelAllOrdersRejectEvent")["o"].items()
     assert_refused(webs["trader38"].post("CancelAllOrders", **ACCOUNT, InstrumentId=99), 104)
     assert_refused(webs["trader37"].post("CancelAllOrders", OMSId=1, AccountId=15, InstrumentId=99), 104)
+    frames.quiet()
+
+
+def test_a_cancel_that_could_not_be_passed_on_is_no_event(
+    frames: Frames, webs: dict[str, Web], gateway: Gateway
+) -> None:
+    """102 says nothing about the order: who hears a reject takes the cancel for rejected by the venue."""
+    order_id = entered(frames)
+    gateway.say(LoseVenue())
+    try:
+        for ask in (frames.call, webs["trader37"].post):
+            assert_refused(ask("CancelOrder", **ACCOUNT, OrderId=order_id), 102, "nothing was sent")
+            assert_refused(ask("CancelAllOrders", **ACCOUNT), 102, "nothing was sent")
+    finally:
+        gateway.say(FindVenue())
     frames.quiet()
 
 

@@ -4,6 +4,7 @@ It says `ready` when it has begun, and `beat` each second: so the supervisor kno
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -23,7 +24,7 @@ from fixgw.edge.process import BEAT_SECONDS, failed, say
 from fixgw.edge.venues.adapters import ADAPTERS, place_of
 from fixgw.edge.venues.keeper import HEALTH_SECONDS, Keeper
 from fixgw.engine.turn import Answered
-from fixgw.engine.venue_asks import CancelOrders, PlaceOrder, ReadScope, VenueAsk
+from fixgw.engine.venue_asks import WORDS_MAX, CancelOrders, PlaceOrder, ReadScope, VenueAsk
 from fixgw.exits import EXIT_CONFIG, EXIT_INVARIANT, EXIT_OK, EXIT_REFUSED
 from fixgw.logs import configure
 from fixgw.secret_text import SecretError
@@ -40,6 +41,7 @@ class Venues:
         self._link = EngineLink(data, ANSWER_SECONDS, self._came, self._asked)
         self._stopped = asyncio.Event()
         self._mistake: BaseException | None = None
+        self._words: list[VenueRequest] = []
         self._keepers = dict(self._made(config))
 
     def _made(self, config: Config) -> list[tuple[int, Keeper]]:
@@ -62,6 +64,7 @@ class Venues:
         tasks += [asyncio.ensure_future(keeper.run()) for keeper in self._keepers.values()]
         for task in tasks:
             task.add_done_callback(self._ended)
+        gc.freeze()  # what a start has loaded stays: a thousand orders would have all of it looked through
         say("ready")
         while not self._stopped.is_set():
             say("beat")
@@ -105,7 +108,15 @@ class Venues:
         self._keepers[oms_id].ask(ask)
 
     def _say(self, said: VenueRequest) -> None:
-        _settle(self._link.say(said), self._lost)
+        """Say it to the engine, together with all that is said in this round of the event loop."""
+        if not self._words:
+            asyncio.get_running_loop().call_soon(self._say_words)
+        self._words.append(said)
+
+    def _say_words(self) -> None:
+        words, self._words = self._words, []
+        for start in range(0, len(words), WORDS_MAX):
+            _settle(self._link.say(words[start : start + WORDS_MAX]), self._lost)
 
     def _lost(self) -> None:
         """A word was not taken: what is said of an order the next time is said, also when it is the same."""
@@ -123,18 +134,19 @@ class Venues:
 
 
 def _settle(answer: "asyncio.Future[Answered]", lost: Callable[[], None] = lambda: None) -> None:
-    """Log why a word of a venue could not be taken, and call `lost`."""
+    """Log why words of venues could not be taken, and call `lost` when one was not."""
 
     def look(answered: "asyncio.Future[Answered]") -> None:
         if answered.cancelled():
             return
         error = answered.exception()
-        if error is not None or answered.result().refusal is not None:
+        refused = () if error is not None else answered.result().refused
+        if error is not None or refused:
             lost()
         if error is not None and not isinstance(error, EngineAwayError):
             log.error("our mistake", why=str(error))
-        elif error is None and (refusal := answered.result().refusal) is not None:
-            log.info("venue not heard", why=refusal.text)
+        for order_id, refusal in refused:
+            log.info("venue not heard", order_id=order_id, why=refusal.text)
 
     answer.add_done_callback(look)
 

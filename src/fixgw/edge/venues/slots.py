@@ -1,8 +1,7 @@
 """How much is asked of a venue at once and in a second, and who goes first: cancels, orders, looks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import count
@@ -46,19 +45,20 @@ class Slots:
         """What `request` brings when it is its turn; it is made again after each pause that is asked for."""
         clock = asyncio.get_running_loop().time
         while True:
-            async with self.take(urgency):
-                began = clock()
-                try:
-                    answer = await request()
-                except VenueBusyError as busy:
-                    self.pause(busy.seconds)
-                    continue
-                self.seconds = clock() - began
-                return answer
+            await self._turn(urgency)
+            began = clock()
+            try:
+                answer = await request()
+            except VenueBusyError as busy:
+                self.pause(busy.seconds)
+                continue
+            finally:
+                self._give_back()
+            self.seconds = clock() - began
+            return answer
 
-    @asynccontextmanager
-    async def take(self, urgency: Urgency) -> AsyncIterator[None]:
-        """Wait for one's turn, and have it."""
+    async def _turn(self, urgency: Urgency) -> None:
+        """Wait for one's turn, which is to be given back."""
         turn = asyncio.get_running_loop().create_future()
         heappush(self._waiting, (urgency, next(self._arrived), turn))
         self._step()
@@ -68,10 +68,6 @@ class Slots:
             if turn.done() and not turn.cancelled():
                 self._give_back()
             raise
-        try:
-            yield
-        finally:
-            self._give_back()
 
     def pause(self, seconds: float) -> None:
         """Let nothing begin for so long: the venue asks for it."""

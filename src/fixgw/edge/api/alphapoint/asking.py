@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fixgw.core.directory import InstrumentName
-from fixgw.core.errors import Refusal, Subject, invalid, not_found
+from fixgw.core.errors import ErrorCode, Refusal, Subject, invalid, not_found
 from fixgw.core.requests import ApiRequest
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.edge.api.alphapoint import models
@@ -20,7 +20,8 @@ EVERYTHING = Scope(ScopeType.ALL)
 class Ask(NamedTuple):
     """A request for the engine, and what to make of its answer.
 
-    `refused` is the reply to a refusal; `event` is what, in that case, subscribers are told besides.
+    `refused` is the reply to a refusal; `event` is what, in that case, subscribers are told besides. Not of a
+    Server Error: it decides nothing, and a reject event would say that the cancel itself was rejected.
     """
 
     request: ApiRequest
@@ -33,7 +34,9 @@ class Ask(NamedTuple):
         refusal = answer.refusal
         if refusal is None:
             return self.answered(answer), None
-        return self.refused(refusal), None if self.event is None else self.event(answer, refusal)
+        is_decided = refusal.code is not ErrorCode.SERVER_ERROR
+        event = self.event(answer, refusal) if self.event is not None and is_decided else None
+        return self.refused(refusal), event
 
 
 class Caller(NamedTuple):

@@ -40,7 +40,7 @@ class Connection:
         self._seconds = seconds
         self._heard = heard
         self._numbers = count(2, 2)
-        self._waiting: dict[int, asyncio.Future[Frame]] = {}
+        self._waiting: dict[int, asyncio.Future[Frame | None]] = {}  # None: the connection has ended
 
     @classmethod
     async def opened(cls, url: str, seconds: float, heard: Heard) -> "Connection":
@@ -107,7 +107,8 @@ class Connection:
     def _lose(self) -> None:
         """Nothing more comes: whoever waits does so in vain."""
         for waiting in self._waiting.values():
-            waiting.cancel()
+            if not waiting.done():
+                waiting.set_result(None)
         self._waiting.clear()
 
     async def call(self, call: Call) -> object:
@@ -115,15 +116,19 @@ class Connection:
         if not self.is_open:
             raise VenueAwayError("the connection to the venue has ended")
         number = next(self._numbers)
-        waiting: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Frame | None] = asyncio.get_running_loop().create_future()
         self._waiting[number] = waiting
         try:
             async with asyncio.timeout(self._seconds):
                 await self._websocket.send(call.frame(number))
-            await self._wait(waiting, is_list=call.is_list)
-            if waiting.cancelled():
+                if not call.is_list:
+                    await waiting
+            if call.is_list:
+                await self._wait_for_list(waiting)
+            frame = waiting.result()
+            if frame is None:
                 raise _vain(call, "the connection ended before the answer")
-            return replies.loads(waiting.result().payload)
+            return replies.loads(frame.payload)
         except ConnectionClosed:
             raise _vain(call, "the connection ended while it was asked") from None
         except TimeoutError:
@@ -134,15 +139,15 @@ class Connection:
         finally:
             self._waiting.pop(number, None)
 
-    async def _wait(self, waiting: asyncio.Future[Frame], *, is_list: bool) -> None:
-        """Wait for an answer. Raises TimeoutError."""
-        times = LIST_TIMES if is_list else 1
+    async def _wait_for_list(self, waiting: asyncio.Future[Frame | None]) -> None:
+        """Wait for an answer that may be long. Raises TimeoutError."""
+        times = LIST_TIMES
         while times:
             before = self._websocket.received
             await asyncio.wait([waiting], timeout=self._seconds)
             if waiting.done():
                 return
-            if not is_list or self._websocket.received - before < PART_BYTES:
+            if self._websocket.received - before < PART_BYTES:
                 times -= 1
         raise TimeoutError
 

@@ -81,7 +81,7 @@ def seen(keys: Keys, names: Names) -> Seen:
         cum_qty=cum_qty,
         avg_px=_avg_px(keys, cum_qty),
         triggered=_is_triggered(keys, cum_qty),
-        text="" if reason is None else text_of(keys.get(reason.lower())),
+        text="" if reason is None else text_of(keys.get(reason)),
         details=details,
     )
     return Seen(order, venue_order_id, number)
@@ -117,7 +117,7 @@ def _is_triggered(keys: Keys, cum_qty: Decimal) -> bool:
     ord_type = ORD_TYPES.get(member(keys, "OrderType", _TYPE_NAMES))
     if ord_type is None or not ord_type.has_trigger:
         return False
-    return cum_qty > ZERO or "addedtobook" in text_of(keys.get("orderflag")).lower()
+    return cum_qty > ZERO or "addedtobook" in text_of(keys.get("OrderFlag")).lower()
 
 
 def _details(keys: Keys, names: Names, account_id: int) -> VenueDetails:
@@ -146,5 +146,5 @@ def cancel_reject(keys: Keys, names: Names) -> CancelReject:
     if (oms and oms != names.oms) or (account and account not in names.our_account):
         raise NotOursError(f"account {account}")
     venue_order_id = str(whole(keys, "OrderId"))
-    text = text_of(keys.get("rejectreason")) or "the venue rejects the cancel"
+    text = text_of(keys.get("RejectReason")) or "the venue rejects the cancel"
     return CancelReject(text, names.order_id(venue_order_id), venue_order_id)

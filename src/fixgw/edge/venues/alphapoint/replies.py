@@ -4,13 +4,13 @@ Keys are matched without regard to case, numbers may come as text, members of an
 or their name.
 """
 
-import json
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Context, Decimal, InvalidOperation
 from typing import NamedTuple
 
+from fixgw.core.order import ZERO
+from fixgw.edge.venues import exact_json
 from fixgw.edge.venues.contract import (
     UnknownOutcomeError,
     VenueAwayError,
@@ -46,9 +46,6 @@ TEXT_MAX = 200  # characters of the venue's that are passed on
 AMOUNT_MAX = Decimal(10) ** 27
 DIGITS = Decimal("1e-12")  # what a quantity or a price can be as exact as
 
-Keys = Mapping[str, object]
-"""A JSON object, its keys in lower case."""
-
 _EXACT = Context(prec=64)
 _BUSY = re.compile(r"too many requests|rate limit|throttl", re.IGNORECASE)
 _SECONDS = re.compile(r"in ([0-9]{1,6}(?:\.[0-9]{1,6})?) s")
@@ -68,6 +65,22 @@ class CodedRefusalError(VenueRefusedError):
         self.code = code
 
 
+class Keys:
+    """A JSON object, in which a key is found as it is documented, or else without regard to case."""
+
+    def __init__(self, given: dict[str, object]) -> None:
+        self._given = given
+        self._lowered: dict[str, object] | None = None
+
+    def get(self, key: str) -> object:
+        """The value of this documented key, None when it is not there."""
+        if key in self._given:
+            return self._given[key]
+        if self._lowered is None:
+            self._lowered = {one.lower(): value for one, value in self._given.items()}
+        return self._lowered.get(key.lower())
+
+
 class Frame(NamedTuple):
     """A frame: its type `m`, its number `i`, its function `n`, and the payload `o`, which is not read yet."""
 
@@ -77,17 +90,10 @@ class Frame(NamedTuple):
     payload: str
 
 
-def _constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
-
-
-_decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_constant)
-
-
 def loads(text: str) -> object:
     """JSON whose numbers are exact. Raises UnreadableError."""
     try:
-        return _decoder.decode(text)
+        return exact_json.decode(text)
     except (ValueError, ArithmeticError, RecursionError):
         raise UnreadableError("it is not JSON") from None
 
@@ -96,7 +102,7 @@ def keys_of(value: object) -> Keys:
     """The keys of a JSON object. Raises UnreadableError."""
     if not isinstance(value, dict):
         raise UnreadableError("it is not an object")
-    return {key.lower(): one for key, one in value.items()}
+    return Keys(value)
 
 
 def frame(text: str | bytes) -> Frame:
@@ -112,7 +118,7 @@ def frame(text: str | bytes) -> Frame:
 
 def whole(keys: Keys, key: str) -> int:
     """A whole number of 64 bits, as number or text; 0 when it is not there. Raises UnreadableError."""
-    value = keys.get(key.lower())
+    value = keys.get(key)
     if value is None:
         return 0
     if isinstance(value, str) and _WHOLE.fullmatch(value):
@@ -129,9 +135,9 @@ def amount(keys: Keys, key: str) -> Decimal:
 
     Raises UnreadableError.
     """
-    value = keys.get(key.lower())
-    if value is None:
-        return Decimal(0)
+    value = keys.get(key)
+    if value is None or (value == 0 and type(value) is int):
+        return ZERO
     number = Decimal("NaN")
     if isinstance(value, int | str | Decimal) and not isinstance(value, bool):
         with suppress(InvalidOperation, ValueError):
@@ -148,7 +154,10 @@ def text_of(value: object) -> str:
     """A text as it may be passed on: short and printable; empty when it is none."""
     if not isinstance(value, str):
         return ""
-    return "".join(char if " " <= char <= "~" else "?" for char in value[:TEXT_MAX])
+    value = value[:TEXT_MAX]
+    if value.isascii() and value.isprintable():
+        return value
+    return "".join(char if " " <= char <= "~" else "?" for char in value)
 
 
 def member(keys: Keys, key: str, names: tuple[str, ...]) -> str:
@@ -156,7 +165,7 @@ def member(keys: Keys, key: str, names: tuple[str, ...]) -> str:
 
     Raises UnreadableError for a number that is not one of its.
     """
-    value = keys.get(key.lower())
+    value = keys.get(key)
     if isinstance(value, str) and not value.isdecimal():
         return value.lower()
     number = whole(keys, key)
@@ -212,7 +221,7 @@ def standard(reply: object) -> None:
 
 def subscribed(reply: object) -> None:
     """Nothing, when the reply says so. Raises UnreadableError."""
-    if keys_of(reply).get("subscribed") is not True:
+    if keys_of(reply).get("Subscribed") is not True:
         raise UnreadableError("it does not say Subscribed")
 
 
@@ -235,14 +244,14 @@ def session_token(reply: object) -> str:
     Raises LoginRefusedError, and UnreadableError.
     """
     keys = keys_of(reply)
-    if keys.get("requires2fa") is True:
+    if keys.get("Requires2FA") is True:
         raise LoginRefusedError("the venue wants a second factor: use an API key, or a user without 2FA")
-    if keys.get("authenticated") is True:
-        token = keys.get("sessiontoken")
+    if keys.get("Authenticated") is True:
+        token = keys.get("SessionToken")
         return token if isinstance(token, str) and token.isascii() and token.isprintable() else ""
-    if keys.get("locked") is True:
+    if keys.get("Locked") is True:
         raise LoginRefusedError("the venue has locked this user")
-    if keys.get("authenticated") is False or keys.get("result") is False:
+    if keys.get("Authenticated") is False or keys.get("result") is False:
         why = text_of(keys.get("errormsg")) or "it gives no reason"
         detail = text_of(keys.get("detail"))
         raise LoginRefusedError(f"the venue refuses the login: {why}{': ' if detail else ''}{detail}")

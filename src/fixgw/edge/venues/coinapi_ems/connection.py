@@ -4,6 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from random import SystemRandom
 
 import structlog
@@ -111,28 +112,27 @@ class Connection:
             await self._begin()
             self.why_away = ""
             self._log.info("venue up")
-            while True:
-                self._heard(await _next(socket))
+            assert isinstance(socket, Socket)
+            await self._listen(socket)
 
     async def _until_running(self, socket: ClientConnection) -> None:
         try:
             async with asyncio.timeout(SILENT_SECONDS):
-                while not self._heard(await _next(socket)):
+                while not self._heard(await socket.recv()):
                     pass
         except TimeoutError:
             raise LostError("the venue does not say that the exchange runs") from None
 
-
-async def _next(socket: ClientConnection) -> str | bytes:
-    """The next message. Raises TimeoutError when nothing comes any more; a long one may take its time."""
-    assert isinstance(socket, Socket)
-    while True:
-        try:
-            async with asyncio.timeout(SILENT_SECONDS):
-                return await socket.recv()
-        except TimeoutError:
-            if socket.loop.time() - socket.received_at >= SILENT_SECONDS:
-                raise
+    async def _listen(self, socket: Socket) -> None:
+        """Take messages. Raises TimeoutError when nothing comes any more; a long one may take its time."""
+        left = SILENT_SECONDS
+        while left > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):  # around many: it costs as much as a message
+                    while True:
+                        self._heard(await socket.recv())
+            left = socket.received_at + SILENT_SECONDS - socket.loop.time()
+        raise TimeoutError
 
 
 def _why(error: Exception) -> str | None:

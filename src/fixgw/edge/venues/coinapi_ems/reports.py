@@ -1,6 +1,5 @@
 """Execution reports and the other messages of the EMS, read from JSON. Pure."""
 
-import json
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -9,6 +8,7 @@ from msgspec import Struct
 
 from fixgw.core.order import ZERO, is_quantity
 from fixgw.core.requests import VenueOrder, VenueStatus
+from fixgw.edge.venues import exact_json
 
 TEXT_MAX = 300  # characters of a venue's words that are handed on
 ID_MAX = 128
@@ -28,6 +28,7 @@ STATUSES = {
 
 _EXACT = Decimal("1e-12")
 _NO_NUMBER = Decimal("NaN")
+_TOO_LARGE = 10**15
 
 
 class UnreadableError(ValueError):
@@ -101,13 +102,9 @@ def read_json(content: str | bytes) -> object:
     """JSON with exact numbers. Raises UnreadableError."""
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
-        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_constant)
+        return exact_json.decode(text)
     except (ValueError, ArithmeticError, RecursionError):
         raise UnreadableError("it is no JSON") from None
-
-
-def _no_constant(name: str) -> None:
-    raise UnreadableError(f"{name} is no number")
 
 
 def read_messages(content: str | bytes) -> Iterator[Message]:
@@ -192,6 +189,8 @@ def text_of(value: object) -> str:
     """A venue's words, as they can be handed on: one line of printable ASCII, not too long; else empty."""
     if not isinstance(value, str):
         return ""
+    if len(value) <= TEXT_MAX and value.isascii() and value.isprintable():
+        return " ".join(value.split())
     ascii_text = value[: 2 * TEXT_MAX].encode("ascii", "replace").decode()
     printable = "".join(char if char.isprintable() else " " for char in ascii_text)
     return " ".join(printable.split())[:TEXT_MAX]
@@ -199,7 +198,7 @@ def text_of(value: object) -> str:
 
 def _word(value: object) -> str:
     """An id or a name; empty when it is none that can be handed on."""
-    if isinstance(value, Decimal):
+    if type(value) is int or isinstance(value, Decimal):
         value = str(value)
     if isinstance(value, str) and len(value) <= ID_MAX and value.isascii() and value.isprintable():
         return value.strip()
@@ -211,9 +210,11 @@ def _number(body: dict[str, Any], key: str) -> Decimal | None:
     value = body.get(key)
     if value is None or value == "":
         return None
+    if type(value) is int and 0 <= value < _TOO_LARGE:
+        return Decimal(value)
     try:
         number = Decimal(value) if isinstance(value, str | Decimal) else _NO_NUMBER
-        if number.is_finite() and ZERO <= number < 10**15:
+        if number.is_finite() and ZERO <= number < _TOO_LARGE:
             return plain(number.quantize(_EXACT))
     except InvalidOperation:
         pass
