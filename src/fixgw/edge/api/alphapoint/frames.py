@@ -4,10 +4,12 @@ import re
 from enum import IntEnum
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from fixgw.core.errors import Refusal, invalid
 from fixgw.edge.api.alphapoint.keys import Pairs, pairs_of, shown
 from fixgw.edge.api.alphapoint.values import LONG_MAX
-from fixgw.edge.api.alphapoint.views import encode
+from fixgw.edge.api.alphapoint.views import OK, encode
 
 _FUNCTION = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 
@@ -31,6 +33,15 @@ class Frame(NamedTuple):
     payload: Pairs
 
 
+class _Outgoing(Struct):
+    """A frame to the client."""
+
+    m: FrameType
+    i: int
+    n: str
+    o: str
+
+
 class BadFrame(NamedTuple):
     """A frame that is no request, and why; its number and function as far as they can be read."""
 
@@ -38,6 +49,8 @@ class BadFrame(NamedTuple):
     function: str
     refusal: Refusal
 
+
+_OK_PAYLOAD = encode(OK).decode()
 
 _PREFIXES: dict[int, str] = {
     FrameType.REQUEST: "",
@@ -109,7 +122,7 @@ def _payload(payload: object) -> Pairs | Refusal:
     return pairs_of(payload, "o")
 
 
-def write(frame_type: FrameType, number: int, function: str, body: object) -> str:
-    """A frame as it goes out."""
-    payload = encode(body).decode()
-    return encode({"m": frame_type.value, "i": number, "n": function, "o": payload}).decode()
+def write(frame_type: FrameType, number: int, function: str, body: object) -> bytes:
+    """A frame as it goes out: UTF-8."""
+    payload = _OK_PAYLOAD if body is OK else encode(body).decode()
+    return encode(_Outgoing(frame_type, number, function, payload))
