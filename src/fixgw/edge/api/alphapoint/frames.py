@@ -63,7 +63,7 @@ _PREFIXES: dict[int, str] = {
 def parse(text: str) -> Frame | BadFrame:
     """The request in a frame. Reads on after a first mistake, so that the answer echoes what it can."""
     pairs = pairs_of(text, "the frame")
-    if isinstance(pairs, Refusal):
+    if not isinstance(pairs, tuple):
         return BadFrame(0, "", pairs)
     found: dict[str, object] = {}
     problem = None if pairs else invalid("the frame is empty")
@@ -84,11 +84,9 @@ def parse(text: str) -> Frame | BadFrame:
         number = 0
     payload = _payload(found.get("o"))
     problem = problem or _wrong_type(_whole(found.get("m")), function)
-    if problem is None and isinstance(payload, Refusal):
-        problem = payload
-    if problem is not None or isinstance(payload, Refusal):
-        return BadFrame(number, function, problem or invalid("o is wrong"))
-    return Frame(number, function, payload)
+    if not isinstance(payload, tuple):
+        return BadFrame(number, function, problem or payload)
+    return Frame(number, function, payload) if problem is None else BadFrame(number, function, problem)
 
 
 def _is_same(first: object, second: object) -> bool:
