@@ -153,6 +153,7 @@ class LinkServer:
                 self._accept()
             elif events & EVENT_WRITE:
                 self._connections[key.fd].is_writable = True
+                self._selector.modify(key.fileobj, EVENT_READ)
             elif len(self._connections[key.fd].received) <= FRAME_MAX:
                 self._receive(self._connections[key.fd])
         taken: list[Taken] = []
@@ -228,8 +229,9 @@ class LinkServer:
         except OSError:
             self._drop(connection)
             return
-        connection.is_writable = not connection.to_send
-        self._selector.modify(connection.peer, EVENT_READ if connection.is_writable else EVENT_WRITE)
+        if connection.to_send:
+            connection.is_writable = False
+            self._selector.modify(connection.peer, EVENT_WRITE)
 
     def _drop(self, connection: _Connection) -> None:
         descriptor = connection.peer.fileno()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 import structlog
@@ -54,7 +55,8 @@ class _Connection(asyncio.Protocol):
     """One connection to the engine, from its beginning to its end."""
 
     def __init__(self, told: Callable[[Answered | Happened | VenueAsk], None]) -> None:
-        self.ended = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.ended = self._loop.create_future()
         self._told = told
         self._received = b""
         self._to_send: list[bytes] = []
@@ -94,7 +96,7 @@ class _Connection(asyncio.Protocol):
     def send(self, said: Asked) -> None:
         """Send a request, together with all others of this round of the event loop."""
         if not self._to_send:
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
         self._to_send.append(frame(said))
 
     def _flush(self) -> None:
@@ -184,7 +186,7 @@ class EngineLink:
         """Give up what was not answered in time."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            now = asyncio.get_running_loop().time()
+            now = monotonic()
             for number, (answered, deadline) in list(self._waiting.items()):
                 if deadline > now:
                     break
@@ -238,8 +240,7 @@ class EngineLink:
         else:
             self._connection.send(said)
             self._number = said.number
-            deadline = asyncio.get_running_loop().time() + self._answer_seconds
-            self._waiting[said.number] = answered, deadline
+            self._waiting[said.number] = answered, monotonic() + self._answer_seconds
 
     async def watch(
         self, accounts: Iterable[int], tell: Callable[[Happened], None], lost: Callable[[], None]
@@ -275,20 +276,19 @@ class EngineLink:
         return answer
 
     def _told(self, told: Answered | Happened | VenueAsk) -> None:
-        if not isinstance(told, Answered | Happened):
-            self._asked(told)
-            return
         if isinstance(told, Answered):
             answered, _ = self._waiting.pop(told.number, (None, 0.0))
             if answered is not None:
                 answered(told)
-            return
-        for watch in list(self._watches):
-            if told.order.account_id in watch.accounts:
-                try:
-                    watch.tell(told)
-                except Exception:
-                    log.exception("our mistake")
+        elif isinstance(told, Happened):
+            for watch in list(self._watches):
+                if told.order.account_id in watch.accounts:
+                    try:
+                        watch.tell(told)
+                    except Exception:
+                        log.exception("our mistake")
+        else:
+            self._asked(told)
 
 
 def _settle(answer: "asyncio.Future[Answered]", told: Answered | EngineAwayError) -> None:

@@ -98,14 +98,14 @@ def answered(ask: Ask, state: OmsState, decision: Decision, events: Sequence[Eve
     if decision.refusal is not None:
         return Answered(number, decision.refusal, _meant(state, decision))
     match request:
-        case NewOrder():
-            entered = (event.order.order_id for event in events if isinstance(event, OrderEntered))
-            return Answered(number, orders=tuple(state.book[order_id] for order_id in entered))
-        case CancelOrder():
-            orders = tuple(state.book[order_id] for order_id in decision.to_cancel)
+        case CancelOrder():  # the most frequent first
+            orders = tuple([state.book[order_id] for order_id in decision.to_cancel])
             return Answered(number, orders=orders, refused=tuple(_refused(events).items()))
         case MassCancel():
             return _mass_canceled(number, state, events)
+        case NewOrder():
+            entered = (event.order.order_id for event in events if isinstance(event, OrderEntered))
+            return Answered(number, orders=tuple(state.book[order_id] for order_id in entered))
     return _found(number, request, decision)
 
 
@@ -121,6 +121,8 @@ def _meant(state: OmsState, decision: Decision) -> tuple[Order, ...]:
 
 def _mass_canceled(number: int, state: OmsState, events: Sequence[Event]) -> Answered:
     accepted = next(event for event in events if isinstance(event, MassCancelAccepted))
+    if not (accepted.order_ids or accepted.already_pending):
+        return Answered(number)
     refused = _refused(events) | dict.fromkeys(accepted.already_pending, ALREADY_PENDING)
     left = [order_id for order_id in accepted.order_ids if order_id not in refused]
     return Answered(

@@ -63,7 +63,7 @@ def routes(context: Context) -> APIRouter:
         writer = asyncio.ensure_future(outbound.run())
         with suppress(WebSocketDisconnect):
             while True:
-                outbound.send(await websocket.receive_text())
+                outbound.send((await websocket.receive_text()).encode())
         outbound.cut_off(1000, "the client has gone")
         await writer
 
@@ -80,11 +80,11 @@ def routes(context: Context) -> APIRouter:
         outbound = Outbound(websocket, context.settings.backlog_bytes_max)
         writer = asyncio.ensure_future(outbound.run())
         for _ in range(int(websocket.query_params["texts"])):
-            outbound.send("x" * BIG)
+            outbound.send(b"x" * BIG)
             if int(websocket.query_params.get("pause", "0")):
                 await asyncio.sleep(0)
         if not outbound.is_cut_off:
-            outbound.send("the last")
+            outbound.send(b"the last")
         await until_gone(websocket, outbound, writer)
 
     @router.websocket("/ws/long")
@@ -92,9 +92,9 @@ def routes(context: Context) -> APIRouter:
         await websocket.accept()
         outbound = Outbound(websocket, context.settings.backlog_bytes_max)
         writer = asyncio.ensure_future(outbound.run())
-        outbound.send("x" * int(websocket.query_params["bytes"]))
+        outbound.send(b"x" * int(websocket.query_params["bytes"]))
         await asyncio.sleep(0.1)
-        outbound.send("the last")
+        outbound.send(b"the last")
         await until_gone(websocket, outbound, writer)
 
     return router

@@ -217,10 +217,10 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Whether the client has to read first."""
         return self._stall.is_paused
 
-    def write(self, texts: Iterable[str]) -> None:
-        """Send each text as a frame, all of them at once; it has to be open."""
+    def write(self, texts: Iterable[bytes]) -> None:
+        """Send each text (UTF-8) as a frame, all of them at once; it has to be open."""
         for text in texts:
-            self.conn.send_text(text.encode())
+            self.conn.send_text(text)
         self.transport.write(b"".join(self.conn.data_to_send()))
 
     def abort(self) -> None:

@@ -23,9 +23,10 @@ class Outbound:
         self._websocket = websocket
         self._connection: WebSocketConnection = websocket.scope["state"][CONNECTION]
         self._connection.on_room = self._write
+        self._loop = asyncio.get_running_loop()
         self._backlog_bytes_max = backlog_bytes_max
-        self._texts: list[str] = []
-        self._bytes = 0  # of the texts
+        self._texts: list[bytes] = []  # in UTF-8
+        self._bytes = 0
         self._ended = asyncio.Event()
         self._end: tuple[int, str] | None = None
 
@@ -34,16 +35,16 @@ class Outbound:
         """Whether nothing more is sent."""
         return self._end is not None
 
-    def send(self, text: str) -> None:
-        """Send `text` after what waits already; never waits. Nothing is sent on what is cut off."""
+    def send(self, text: bytes) -> None:
+        """Send `text` (UTF-8) after what waits already; never waits. Nothing is sent on what is cut off."""
         if self._bytes > self._backlog_bytes_max:
             self.cut_off(TRY_AGAIN_LATER, "too much waits for this client")
         if self._end is not None:
             return
         if not self._texts:
-            asyncio.get_running_loop().call_soon(self._write)
+            self._loop.call_soon(self._write)
         self._texts.append(text)
-        self._bytes += len(text) if text.isascii() else len(text.encode())
+        self._bytes += len(text)
 
     def _write(self) -> None:
         """Write what waits, if the client has read what was written before."""
@@ -59,7 +60,7 @@ class Outbound:
             self._end = code, why
             self._texts.clear()
             self._ended.set()
-            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._connection.abort)
+            self._loop.call_later(CLOSE_SECONDS, self._connection.abort)
 
     async def run(self) -> None:
         """Wait until the connection is cut off, and close it. Raises nothing."""

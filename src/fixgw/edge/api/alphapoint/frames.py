@@ -4,10 +4,12 @@ import re
 from enum import IntEnum
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from fixgw.core.errors import Refusal, invalid
 from fixgw.edge.api.alphapoint.keys import Pairs, pairs_of, shown
 from fixgw.edge.api.alphapoint.values import LONG_MAX
-from fixgw.edge.api.alphapoint.views import encode
+from fixgw.edge.api.alphapoint.views import OK, encode
 
 _FUNCTION = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 
@@ -31,6 +33,15 @@ class Frame(NamedTuple):
     payload: Pairs
 
 
+class _Outgoing(Struct):
+    """A frame to the client."""
+
+    m: FrameType
+    i: int
+    n: str
+    o: str
+
+
 class BadFrame(NamedTuple):
     """A frame that is no request, and why; its number and function as far as they can be read."""
 
@@ -38,6 +49,8 @@ class BadFrame(NamedTuple):
     function: str
     refusal: Refusal
 
+
+_OK_PAYLOAD = encode(OK).decode()
 
 _PREFIXES: dict[int, str] = {
     FrameType.REQUEST: "",
@@ -50,7 +63,7 @@ _PREFIXES: dict[int, str] = {
 def parse(text: str) -> Frame | BadFrame:
     """The request in a frame. Reads on after a first mistake, so that the answer echoes what it can."""
     pairs = pairs_of(text, "the frame")
-    if isinstance(pairs, Refusal):
+    if not isinstance(pairs, tuple):
         return BadFrame(0, "", pairs)
     found: dict[str, object] = {}
     problem = None if pairs else invalid("the frame is empty")
@@ -71,11 +84,9 @@ def parse(text: str) -> Frame | BadFrame:
         number = 0
     payload = _payload(found.get("o"))
     problem = problem or _wrong_type(_whole(found.get("m")), function)
-    if problem is None and isinstance(payload, Refusal):
-        problem = payload
-    if problem is not None or isinstance(payload, Refusal):
-        return BadFrame(number, function, problem or invalid("o is wrong"))
-    return Frame(number, function, payload)
+    if not isinstance(payload, tuple):
+        return BadFrame(number, function, problem or payload)
+    return Frame(number, function, payload) if problem is None else BadFrame(number, function, problem)
 
 
 def _is_same(first: object, second: object) -> bool:
@@ -109,7 +120,7 @@ def _payload(payload: object) -> Pairs | Refusal:
     return pairs_of(payload, "o")
 
 
-def write(frame_type: FrameType, number: int, function: str, body: object) -> str:
-    """A frame as it goes out."""
-    payload = encode(body).decode()
-    return encode({"m": frame_type.value, "i": number, "n": function, "o": payload}).decode()
+def write(frame_type: FrameType, number: int, function: str, body: object) -> bytes:
+    """A frame as it goes out: UTF-8."""
+    payload = _OK_PAYLOAD if body is OK else encode(body).decode()
+    return encode(_Outgoing(frame_type, number, function, payload))

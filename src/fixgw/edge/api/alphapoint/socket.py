@@ -44,9 +44,9 @@ class _Waiting:
         self.frame = frame
         self.ask = ask
         self.user_id = user_id
-        self.then: list[str] = []
+        self.then: list[bytes] = []
 
-    def reply(self, answer: Answered | EngineAwayError) -> tuple[str, Event | None]:
+    def reply(self, answer: Answered | EngineAwayError) -> tuple[bytes, Event | None]:
         """The reply to this answer, and the event besides."""
         event = None
         try:
@@ -167,10 +167,12 @@ class Socket(Listener):
         waiting = self._waiting
         while waiting and (answer := waiting[0].answer) is not None:
             first = waiting.popleft()
-            self._held -= 1 + len(first.then)
-            self._held_bytes -= sum(map(len, first.then))
+            self._held -= 1
             reply, event = first.reply(answer)
-            for text in (reply, *first.then):
+            self._outbound.send(reply)
+            for text in first.then:
+                self._held -= 1
+                self._held_bytes -= len(text)
                 self._outbound.send(text)
             self._listeners.tell(first.user_id, event)
         if self._held < WAITING_MAX or self._outbound.is_cut_off:
@@ -180,7 +182,7 @@ class Socket(Listener):
         """Reply, after the replies to what was asked before."""
         self._send_in_order(write(frame_type, frame.number, frame.function, body), self._waiting)
 
-    def _send_in_order(self, text: str, earlier: deque[_Waiting] | list[_Waiting]) -> None:
+    def _send_in_order(self, text: bytes, earlier: deque[_Waiting] | list[_Waiting]) -> None:
         """Send a text after the last of these replies; what is held back for it is bounded, too."""
         if not earlier:
             self._outbound.send(text)

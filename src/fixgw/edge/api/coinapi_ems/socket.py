@@ -155,7 +155,7 @@ class Stream:
             await self._send({"type": "ORDER_EXEC_REPORT_SNAPSHOT", "exchange_id": exchange_id, "data": data})
         held, self._held = self._held or [], None
         for told in held:
-            self._out.send(encode(self._views.happened(told)).decode())
+            self._out.send(encode(self._views.happened(told)))
 
     async def _listed(self) -> list[Order]:
         """The user's open orders, from which on what happens to them is heard."""
@@ -215,7 +215,7 @@ class Stream:
         if told.order.user_id != self._user_id or listing is None or not listing.done():
             return
         if self._held is None:
-            self._out.send(encode(self._views.happened(told)).decode())
+            self._out.send(encode(self._views.happened(told)))
         else:
             self._held.append(told)
             if len(self._held) > HELD_MAX:
@@ -239,7 +239,7 @@ class Stream:
                 return
             for exchange in self._ems.exchanges_of(self._user_id):
                 info = self._ems.server_info(exchange, self._host, is_running=is_running)
-                self._out.send(encode(info).decode())
+                self._out.send(encode(info))
 
     async def _read(self) -> None:
         """Take the client's messages as they come, and ask the engine at once."""
@@ -281,7 +281,7 @@ class Stream:
             if asked is not None and not isinstance(answer, Problem):
                 problem = await self._problem(asked, answer)
             if problem is not None:
-                self._out.send(encode(problem.message_reject(text)).decode())
+                self._out.send(encode(problem.message_reject(text)))
 
     async def _problem(self, asked: Asked[ApiRequest], answer: "asyncio.Future[Answered]") -> Problem | None:
         exchange_id = asked.exchange.text
@@ -293,5 +293,5 @@ class Stream:
             return refused(answered.refusal, exchange_id)
         for order in answered.orders:
             if order.user_id != self._user_id:  # of a colleague: this is all that he is told about it
-                self._out.send(encode(self._views.canceled(answered, asked.exchange)).decode())
+                self._out.send(encode(self._views.canceled(answered, asked.exchange)))
         return None
