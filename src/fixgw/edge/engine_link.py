@@ -21,6 +21,7 @@ log = structlog.get_logger("fixgw.edge")
 TRY_SECONDS = 0.1  # between two attempts to connect: an engine that starts again is away for about a second
 TRIES = 100  # in a row without success, and it is said
 SWEEP_SECONDS = 0.25  # how late an answer that does not come is given up at most
+SENT_TOGETHER = 4  # requests: with so many the engine begins while more are read
 WAITING_MAX = 20_000  # requests without an answer; more are refused at once
 
 
@@ -94,14 +95,16 @@ class _Connection(asyncio.Protocol):
             self.ended.set_result(None)
 
     def send(self, said: Asked) -> None:
-        """Send a request, together with all others of this round of the event loop."""
+        """Send a request, together with others of this round of the event loop."""
         if not self._to_send:
             self._loop.call_soon(self._flush)
         self._to_send.append(frame(said))
+        if len(self._to_send) == SENT_TOGETHER:
+            self._flush()
 
     def _flush(self) -> None:
         to_send, self._to_send = self._to_send, []
-        if self._transport is not None:
+        if to_send and self._transport is not None:
             self._transport.writelines(to_send)
 
     def close(self) -> None:
