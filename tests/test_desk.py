@@ -49,7 +49,11 @@ class Door:
         """Inbound numbers are not looked at here."""
         return 1, self.next_out.get(session, 1)
 
-    def send(self, session: str, reports: Sequence[Outgoing], first_seq_num: int) -> None:
+    def sending_time(self) -> datetime:
+        """Always the same."""
+        return NOW
+
+    def send(self, session: str, reports: Sequence[Outgoing], first_seq_num: int, _: datetime) -> None:
         """Take the reports; those from an earlier epoch without their mark."""
         assert first_seq_num == self.next_out.get(session, 1)
         self.again += [report.report for report in reports if isinstance(report, Again)]

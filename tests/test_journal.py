@@ -134,14 +134,16 @@ def test_everything_of_a_batch_is_loaded_again(journal: SqliteJournal) -> None:
 
 @pytest.mark.parametrize("is_folded", [True, False])
 def test_what_was_sent_is_found_by_its_number(journal: SqliteJournal, is_folded: bool) -> None:
-    """Under the number and with the time of the turn that sent it; numbers without a report are left out."""
+    """Under the number and the time that it was sent with; numbers without a report are left out."""
     later = AT + timedelta(seconds=1)
     queued = [Queued("A", 0, [report(number) for number in range(1, 8)])]
     numbers = SessionNumbers("A", next_out=13, queued=7, sent=6)
-    journal.commit(Batch(at=AT, queued=queued, assigned=[Assigned("A", 1, 2, 0, 3)], sessions=[numbers]))
+    journal.commit(
+        Batch(at=AT, queued=queued, assigned=[Assigned("A", 1, 2, 0, 3, at=AT)], sessions=[numbers])
+    )
     more = [Assigned("A", 1, 5, 3, 1), Assigned("A", 1, 7, 1, 2, again=True), Assigned("A", 1, 10, 4, 2)]
     for block in more:
-        journal.commit(Batch(at=later, assigned=[block], sessions=[numbers]))
+        journal.commit(Batch(at=AT, assigned=[replace(block, at=later)], sessions=[numbers]))
     if is_folded:
         journal.load(since=SINCE, closed_max=10)
     everything = [

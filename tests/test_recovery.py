@@ -26,6 +26,28 @@ def crashed(tmp_path: Path) -> tuple[Gateway, Client]:
     return gateway, trader
 
 
+@pytest.mark.parametrize("is_crashed", [False, True])
+def test_a_copy_says_when_the_report_was_sent_first(tmp_path: Path, is_crashed: bool) -> None:
+    """OrigSendingTime(122) is the SendingTime(52) of the first, also after a crash in between."""
+    gateway = Gateway(tmp_path / "data").start()
+    trader = gateway.client("TRADER37")
+    first = []
+    for name in ("a1", "a2", "a3"):
+        trader.send("D", *order(name))
+        first.append(trader.next())
+    if is_crashed:
+        gateway.kill()
+        gateway.start()
+        trader.expected = 2
+        assert trader.logon().type == "A"
+    else:
+        trader.expected = 2
+        trader.send("2", (7, 2), (16, 0))
+    again = [trader.next() for _ in first]
+    assert [one[122] for one in again] == [one[52] for one in first]
+    assert gateway.stop() == 0
+
+
 def test_a_lost_store_is_mended_from_the_journal(tmp_path: Path) -> None:
     """QuickFIX's files are gone: the client still gets every report, with its own number."""
     gateway, trader = crashed(tmp_path)

@@ -75,7 +75,7 @@ class Delivery:
         self._sandbox.changed = False
         self._answers.hand_out()
         for block in assigned:
-            door.send(block.session, self._reports(block), block.first_seq_num)
+            door.send(block.session, self._reports(block), block.first_seq_num, block.at or now)
         self._record.write()
 
     def _number(
@@ -96,7 +96,7 @@ class Delivery:
         if not count:
             return numbers, None
         block, numbers = assign(numbers, next_out, count, is_away=door.is_away(session))
-        return numbers, block
+        return numbers, replace(block, at=door.sending_time())
 
     def _reports_now(self, now: datetime, most: int) -> int:
         """How many reports this turn may send: few while others ask for answers between them."""

@@ -180,8 +180,12 @@ class SessionDoor(Protocol):
         """The next inbound and the next outbound MsgSeqNum of `session`."""
         ...
 
-    def send(self, session: str, reports: Sequence[Outgoing], first_seq_num: int) -> None:
-        """Send `reports`, which are journaled as carrying the numbers from `first_seq_num` on."""
+    def sending_time(self) -> datetime:
+        """The SendingTime(52) of what would be sent now (aware UTC)."""
+        ...
+
+    def send(self, session: str, reports: Sequence[Outgoing], first_seq_num: int, at: datetime) -> None:
+        """Send `reports`, which are journaled as carrying the numbers from `first_seq_num` on, and `at`."""
         ...
 
     def is_away(self, session: str) -> bool:

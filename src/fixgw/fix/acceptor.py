@@ -7,6 +7,7 @@ the process.
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import quickfix
@@ -22,7 +23,7 @@ from fixgw.fix.copies import Copies
 from fixgw.fix.dictionary import Dictionary
 from fixgw.fix.filestore import StoreError, lay_out, stored_numbers
 from fixgw.fix.inbound import Inbound
-from fixgw.fix.outbound import POSS_RESEND, Outbound, with_header
+from fixgw.fix.outbound import POSS_RESEND, Outbound, timestamp, with_header
 from fixgw.fix.settings import BEGIN_STRING, SessionSettings
 from fixgw.journal.contract import Journal
 
@@ -207,8 +208,14 @@ class Acceptor:
         if self._seen[session] != (1, 1):
             die(f"{session}: QuickFIX did not begin anew but at {self._seen[session]}")
 
-    def send(self, session: str, reports: Sequence[Outgoing], first_seq_num: int) -> None:
-        """Send `reports` (any number) with the numbers from `first_seq_num` on; ends the process if it fails.
+    def sending_time(self) -> datetime:
+        """The SendingTime(52) of what would be sent now: the wall clock's, as in QuickFIX's own messages."""
+        return datetime.now(UTC)
+
+    def send(self, session: str, reports: Sequence[Outgoing], first_seq_num: int, at: datetime) -> None:
+        """Send `reports` (any number) with the numbers from `first_seq_num` on, and SendingTime(52) `at`.
+
+        Ends the process if it fails.
 
         While the client is away they are only counted, and the client asks for them at its return.
         """
@@ -221,6 +228,7 @@ class Acceptor:
             return
         profile, render = self._directory.sessions[session], self._outbound.render
         send, message = native.send, self._message
+        self._application.sending_time = timestamp(at)
         for report in reports:
             if isinstance(report, Again):
                 body, has_groups = render(report.report, profile)
@@ -234,6 +242,7 @@ class Acceptor:
                 message.setString(raw, False)
             if not send(message):
                 die(f"{session}: QuickFIX could not store the number of a report{STORE_CURE}", EXIT_JOURNAL)
+        self._application.sending_time = ""
         if native.getExpectedSenderNum() != first_seq_num + len(reports):
             die(f"{session}: QuickFIX did not count the reports that it took")
         self._seen[session] = self._numbers(session)

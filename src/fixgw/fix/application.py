@@ -124,6 +124,7 @@ class Application(quickfix.Application):
         self._asked: dict[str, str | None] = {}
         self._said_goodbye: set[str] = set()
         self.touched: dict[str, bool] = {}
+        self.sending_time = ""  # SendingTime(52) of the reports that are sent now
         self.wiped: set[str] = set()
 
     @fenced
@@ -166,8 +167,10 @@ class Application(quickfix.Application):
             said = fields_of(_text(message), ref_seq_num=45, tag=371, why=58)
             log.warning("rejected", session=name, **said)
 
-    def toApp(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803
-        """Called with the session's mutex held: nothing is done here, so there is nothing to fence."""
+    def toApp(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: ARG002, N802, N803
+        """A report goes out, or a copy of one. Called with the session's mutex held: no more is done here."""
+        if self.sending_time:
+            message.getHeader().setField(52, self.sending_time)
 
     @fenced
     def fromAdmin(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: N802, N803

@@ -22,8 +22,8 @@ class Copies:
     def of(self, session: str, epoch: int, first: int, last: int) -> list[tuple[int, bytes]]:
         """The reports with MsgSeqNums of `epoch` from `first` to `last`, in order: number and whole message.
 
-        SendingTime(52), which becomes OrigSendingTime(122), is the time of the turn that gave a report its
-        number, a moment before it was sent. Raises JournalError.
+        SendingTime(52), which becomes OrigSendingTime(122), is the one that a report was sent with. Raises
+        JournalError.
         """
         profile, sender = self._directory.sessions[session], self._settings.of(session, "SenderCompID")
         copies = []

@@ -83,7 +83,8 @@ class Queued(Struct, frozen=True):
 class Assigned(Struct, frozen=True):
     """`count` reports from `position` on carry the outbound MsgSeqNums from `first_seq_num` on.
 
-    With `again` they had numbers in an earlier epoch, and go out with PossResend(97)=Y.
+    With `again` they had numbers in an earlier epoch, and go out with PossResend(97)=Y. `at` is their
+    SendingTime(52), aware UTC: it is decided with their numbers, so that a copy has it too.
     """
 
     session: str
@@ -92,10 +93,11 @@ class Assigned(Struct, frozen=True):
     position: int
     count: int
     again: bool = False
+    at: datetime | None = None
 
 
 class Sent(Struct, frozen=True):
-    """A report that was given the outbound MsgSeqNum `seq_num` in the turn at `at` (aware UTC)."""
+    """A report with its outbound MsgSeqNum and its SendingTime(52), aware UTC."""
 
     seq_num: int
     at: datetime

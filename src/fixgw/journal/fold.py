@@ -84,7 +84,7 @@ _FOLD = (
     DO UPDATE SET used_at=excluded.used_at, body=excluded.body""",
     f"""INSERT INTO outbox SELECT {_columns(3)}, t.seq
     FROM log.turn t, json_each(t.numbers, '$.queued') row {_RANGE}""",
-    f"""INSERT INTO assigned SELECT {_columns(6)}, t.at
+    f"""INSERT INTO assigned SELECT {_columns(7)}
     FROM log.turn t, json_each(t.numbers, '$.assigned') row {_RANGE}""",
     f"""INSERT OR REPLACE INTO session SELECT {_columns(2)}
     FROM log.turn t, json_each(t.numbers, '$.sessions') row {_RANGE}""",
@@ -111,7 +111,7 @@ CREATE TEMP VIEW all_outbox (session, position, count, turn) AS SELECT * FROM ma
 UNION ALL SELECT {_columns(3)}, t.seq FROM log.turn t, json_each(t.numbers, '$.queued') row {_NOT_FOLDED};
 CREATE TEMP VIEW all_assigned (session, epoch, first_seq_num, position, count, again, at) AS
 SELECT * FROM main.assigned
-UNION ALL SELECT {_columns(6)}, t.at FROM log.turn t, json_each(t.numbers, '$.assigned') row {_NOT_FOLDED};
+UNION ALL SELECT {_columns(7)} FROM log.turn t, json_each(t.numbers, '$.assigned') row {_NOT_FOLDED};
 """
 """For a connection that reads the state and has the log attached: two tables with what waits for its fold."""
 

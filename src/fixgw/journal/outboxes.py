@@ -7,7 +7,6 @@ and LookupError for what is damaged.
 # ruff: noqa: S608  (the SQL is put together from constants of this package)
 
 import sqlite3
-from datetime import datetime
 
 import msgspec
 
@@ -17,8 +16,6 @@ from fixgw.journal.fold import REPORTS
 from fixgw.journal.rows import EPOCH, MICROSECOND
 
 _reports = msgspec.json.Decoder(dict[str, list[Report]]).decode
-
-_Blocks = list[tuple[Assigned, datetime]]  # with the time of the turn that assigned them
 
 
 def reports(db: sqlite3.Connection, session: str, start: int, end: int) -> list[Report]:
@@ -37,10 +34,6 @@ def reports(db: sqlite3.Connection, session: str, start: int, end: int) -> list[
 
 def assigned(db: sqlite3.Connection, session: str, epoch: int, first: int, last: int) -> list[Assigned]:
     """The blocks (any number) with MsgSeqNums of `epoch` from `first` to `last`, cut at both ends."""
-    return [block for block, _ in _assigned(db, session, epoch, first, last)]
-
-
-def _assigned(db: sqlite3.Connection, session: str, epoch: int, first: int, last: int) -> _Blocks:
     rows = db.execute(
         "SELECT first_seq_num, position, count, again, at FROM all_assigned WHERE session=?1 AND epoch=?2 "
         "AND first_seq_num<=?4 AND first_seq_num+count>?3 AND first_seq_num>=coalesce((SELECT "
@@ -51,32 +44,32 @@ def _assigned(db: sqlite3.Connection, session: str, epoch: int, first: int, last
     blocks = []
     for begin, position, count, again, at in rows:
         cut, end = max(0, first - begin), min(count, last + 1 - begin)
-        block = Assigned(session, epoch, begin + cut, position + cut, end - cut, bool(again))
-        blocks.append((block, EPOCH + at * MICROSECOND))
+        sent_at = EPOCH + at * MICROSECOND if at else None
+        blocks.append(Assigned(session, epoch, begin + cut, position + cut, end - cut, bool(again), sent_at))
     return blocks
 
 
 def sent(db: sqlite3.Connection, session: str, epoch: int, first: int, last: int) -> list[Sent]:
     """The reports (any number) with MsgSeqNums of `epoch` from `first` to `last`, in order."""
     found = []
-    for run in _runs(_assigned(db, session, epoch, first, last)):
-        start, end = run[0][0].position, _end(run[-1][0])
+    for run in _runs(assigned(db, session, epoch, first, last)):
+        start, end = run[0].position, _end(run[-1])
         there = reports(db, session, start, end)
         if len(there) < end - start:
             raise LookupError(f"reports of {session} from position {start} to {end} are missing")
-        for block, at in run:
+        for block in run:
             for place in range(block.count):
                 report = there[block.position - start + place]
                 again = Again(report) if block.again else report
-                found.append(Sent(block.first_seq_num + place, at, again))
+                found.append(Sent(block.first_seq_num + place, block.at or EPOCH, again))
     return found
 
 
-def _runs(blocks: _Blocks) -> list[_Blocks]:
+def _runs(blocks: list[Assigned]) -> list[list[Assigned]]:
     """Those together that follow each other in the outbox: one question finds the reports of all of them."""
-    runs: list[_Blocks] = []
+    runs: list[list[Assigned]] = []
     for one in blocks:
-        if runs and _end(runs[-1][-1][0]) == one[0].position:
+        if runs and _end(runs[-1][-1]) == one.position:
             runs[-1].append(one)
         else:
             runs.append([one])
