@@ -25,7 +25,7 @@ from fixgw.journal.contract import (
 from fixgw.journal.fold import STATE_NAME, VIEWS, Fold, code_of
 from fixgw.journal.rows import EPOCH, MICROSECOND, stored_order, turn_row
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
 WAL_PAGES_MAX = 32_768  # 128 MiB of log: only a fold that is far behind lets it come to that
 CACHE_KIB = 8_192  # pages of the tables: those of a start's questions
