@@ -76,7 +76,7 @@ def _old_days(bench: Years) -> None:
     bench.journal.commit(
         Batch(
             queued=[Queued(AWAY, 0, old)],
-            assigned=[Assigned(AWAY, 1, 1, 0, 1)],
+            assigned=[Assigned(AWAY, 1, 1, 0, 1, at)],
             sessions=[SessionNumbers(AWAY, next_out=2, queued=3, sent=1)],
             counters=Counters(HELD + 1, 200),
             at=at,

@@ -109,7 +109,7 @@ def test_everything_of_a_batch_is_loaded_again(journal: SqliteJournal) -> None:
             used_ids=[UsedId(1, "c1", use)],
             mass_cancels=[row],
             queued=[Queued("TRADER37", 0, [report(1), report(2), report(3)])],
-            assigned=[Assigned("TRADER37", 2, 8, 0, 1)],
+            assigned=[Assigned("TRADER37", 2, 8, 0, 1, AT)],
             sessions=[numbers],
             day_starts=[(1, AT)],
             counters=Counters(5, 6),
@@ -126,7 +126,7 @@ def test_everything_of_a_batch_is_loaded_again(journal: SqliteJournal) -> None:
     assert loaded.day_starts == {1: AT}
     assert (loaded.counters, loaded.sandbox) == (Counters(5, 6), SandboxState(holds=True, refusing={2: "no"}))
     assert not loaded.clean_stop
-    assert journal.assigned("TRADER37", 2, 1, 99) == [Assigned("TRADER37", 2, 8, 0, 1)]
+    assert journal.assigned("TRADER37", 2, 1, 99) == [Assigned("TRADER37", 2, 8, 0, 1, AT)]
     assert journal.reports("TRADER37", 0, 2) == [report(1), report(2)]
     assert journal.reports("TRADER37", 2, 5) == [report(3)]
     assert journal.assigned("TRADER37", 1, 1, 99) == []
@@ -138,12 +138,14 @@ def test_what_was_sent_is_found_by_its_number(journal: SqliteJournal, is_folded:
     later = AT + timedelta(seconds=1)
     queued = [Queued("A", 0, [report(number) for number in range(1, 8)])]
     numbers = SessionNumbers("A", next_out=13, queued=7, sent=6)
-    journal.commit(
-        Batch(at=AT, queued=queued, assigned=[Assigned("A", 1, 2, 0, 3, at=AT)], sessions=[numbers])
-    )
-    more = [Assigned("A", 1, 5, 3, 1), Assigned("A", 1, 7, 1, 2, again=True), Assigned("A", 1, 10, 4, 2)]
+    journal.commit(Batch(at=AT, queued=queued, assigned=[Assigned("A", 1, 2, 0, 3, AT)], sessions=[numbers]))
+    more = [
+        Assigned("A", 1, 5, 3, 1, later),
+        Assigned("A", 1, 7, 1, 2, later, again=True),
+        Assigned("A", 1, 10, 4, 2, later),
+    ]
     for block in more:
-        journal.commit(Batch(at=AT, assigned=[replace(block, at=later)], sessions=[numbers]))
+        journal.commit(Batch(at=AT, assigned=[block], sessions=[numbers]))
     if is_folded:
         journal.load(since=SINCE, closed_max=10)
     everything = [

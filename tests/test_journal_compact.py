@@ -40,6 +40,7 @@ from tests.journals import (
     CANCELED_TOO,
     EXPIRED,
     FILLED,
+    OLD,
     OPEN,
     PENDING,
     REFUSED,
@@ -213,10 +214,12 @@ def test_reports_that_wait_are_kept_as_long_as_they_wait(data: Path) -> None:
     assert compact(data, keep_days=1, now=AFTER + timedelta(days=400)).kept_reports == 3
     assert [one.exec_id for one in load(data).outbox[AWAY] if isinstance(one, Execution)] == [102, 103]
     journal = SqliteJournal(data / "journal.db")
-    assert journal.assigned(AWAY, 1, 1, 99) == [Assigned(AWAY, 1, 1, 0, 1)]
+    assert journal.assigned(AWAY, 1, 1, 99) == [Assigned(AWAY, 1, 1, 0, 1, OLD + timedelta(seconds=3))]
     numbers = SessionNumbers(AWAY, next_out=4, queued=3, sent=3)
     last = journal.load(since=NOW, closed_max=0).counters
-    journal.commit(Batch(assigned=[Assigned(AWAY, 1, 2, 1, 2)], sessions=[numbers], counters=last, at=AFTER))
+    journal.commit(
+        Batch(assigned=[Assigned(AWAY, 1, 2, 1, 2, NOW)], sessions=[numbers], counters=last, at=AFTER)
+    )
     journal.close()
     assert load(data).outbox[AWAY] == []
     done = compact(data, keep_days=1, now=AFTER + timedelta(days=401))
@@ -236,14 +239,20 @@ def test_no_number_is_left_without_its_report(tmp_path: Path) -> None:
         queued = [Queued("S", 2 * number, [report(2 * number), report(2 * number + 1)])]
         journal.commit(Batch(queued=queued, sessions=[numbers], counters=Counters(1, 1), at=at))
     numbers = SessionNumbers("S", next_out=15, queued=12, sent=12)
-    blocks = [Assigned("S", 1, 3, 0, 9), Assigned("S", 1, 12, 9, 3)]
+    blocks = [Assigned("S", 1, 3, 0, 9, NOW), Assigned("S", 1, 12, 9, 3, NOW)]
     journal.commit(Batch(assigned=blocks, sessions=[numbers], counters=Counters(1, 1), at=NOW))
     assert journal.assigned("S", 1, 1, 99) == blocks
     journal.close()
     assert shorten(tmp_path).turns == 3
     journal = SqliteJournal(tmp_path / "journal.db")
-    assert journal.assigned("S", 1, 1, 99) == [Assigned("S", 1, 9, 6, 3), Assigned("S", 1, 12, 9, 3)]
-    assert journal.assigned("S", 1, 11, 99) == [Assigned("S", 1, 11, 8, 1), Assigned("S", 1, 12, 9, 3)]
+    assert journal.assigned("S", 1, 1, 99) == [
+        Assigned("S", 1, 9, 6, 3, NOW),
+        Assigned("S", 1, 12, 9, 3, NOW),
+    ]
+    assert journal.assigned("S", 1, 11, 99) == [
+        Assigned("S", 1, 11, 8, 1, NOW),
+        Assigned("S", 1, 12, 9, 3, NOW),
+    ]
     assert journal.reports("S", 6, 3) == [report(6), report(7), report(8)]
     journal.close()
     assert problems(tmp_path) == []
@@ -255,7 +264,7 @@ def test_reports_that_were_not_delivered_are_kept(tmp_path: Path) -> None:
     old, undelivered = NOW - timedelta(days=60), ((4, 3, 2),)
     numbers = SessionNumbers("S", next_out=6, queued=5, sent=5, undelivered=undelivered)
     queued = [Queued("S", 0, [report(number) for number in range(5)])]
-    assigned = [Assigned("S", 1, 1, 0, 5)]
+    assigned = [Assigned("S", 1, 1, 0, 5, NOW)]
     batch = Batch(queued=queued, assigned=assigned, sessions=[numbers], counters=Counters(1, 1), at=old)
     journal.commit(batch)
     journal.commit(Batch(counters=Counters(1, 1), at=NOW))
@@ -270,7 +279,7 @@ def test_reports_that_were_not_delivered_are_kept(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "journal.db")
     assert journal.reports("S", 3, 2) == [report(3), report(4)]
     done = SessionNumbers("S", 2, next_out=3, queued=5, sent=5)
-    again = [Assigned("S", 2, 1, 3, 2, again=True)]
+    again = [Assigned("S", 2, 1, 3, 2, NOW, again=True)]
     journal.commit(Batch(assigned=again, sessions=[done], counters=Counters(1, 1), at=NOW))
     journal.close()
     assert problems(tmp_path) == []

@@ -175,7 +175,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "TRADER37: numbers are given to position 6, but 7 is the next",
     ),
     "again-before-it-was": (
-        set_json("numbers", 17, "$.assigned[0][5]", "true"),
+        set_json("numbers", 17, "$.assigned[0][6]", "true"),
         "TRADER37: reports up to position 8 are sent again that never were",
     ),
     "report-missing": (set_json("reports", 15, "$.AWAY[3]", "null"), "turn 15 cannot be read"),

@@ -8,12 +8,15 @@ nothing is left to do each request has exactly one outcome at the client.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pytest
 
 from fixgw.fix import recovery
 from fixgw.fix.filestore import Stored
 from fixgw.journal.contract import Assigned, SessionNumbers
+
+NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 
 REQUESTS = ("c1", "c2")
 
@@ -230,7 +233,7 @@ class Files:
 
     def assigned(self, session: str, epoch: int, first: int, last: int) -> list[Assigned]:
         return [
-            Assigned(session, epoch, number, number, 1)
+            Assigned(session, epoch, number, number, 1, NOW)
             for number in self.journaled
             if first <= number <= last
         ]

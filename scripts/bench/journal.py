@@ -70,7 +70,7 @@ def _turn(ids: range, at: datetime) -> Batch:
         orders=orders,
         at=at,
         queued=[Queued(SESSION, first, reports)],
-        assigned=[Assigned(SESSION, 1, first + 2, first, len(ids))],
+        assigned=[Assigned(SESSION, 1, first + 2, first, len(ids), at)],
         sessions=[SessionNumbers(SESSION, 1, end + 2, end + 2, end + 1, end, end)],
         counters=Counters(end + 1, end + 1),
     )

@@ -25,10 +25,10 @@ def _is_of_mass_cancel(before: Order | None) -> bool:
 
 @fault(240, Acceptor, "send")
 def report_comes_last(
-    original: Any, self: Any, session: str, reports: Sequence[Outgoing], first: int
+    original: Any, self: Any, session: str, reports: Sequence[Outgoing], *numbered: Any
 ) -> None:
     """The OrderMassCancelReport(r) comes after the ends of the orders."""
-    original(self, session, sorted(reports, key=lambda one: isinstance(one, MassCancelReport)), first)
+    original(self, session, sorted(reports, key=lambda one: isinstance(one, MassCancelReport)), *numbered)
 
 
 @written(241)

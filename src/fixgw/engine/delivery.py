@@ -75,7 +75,7 @@ class Delivery:
         self._sandbox.changed = False
         self._answers.hand_out()
         for block in assigned:
-            door.send(block.session, self._reports(block), block.first_seq_num, block.at or now)
+            door.send(block.session, self._reports(block), block.first_seq_num, block.at)
         self._record.write()
 
     def _number(
@@ -95,8 +95,9 @@ class Delivery:
         )
         if not count:
             return numbers, None
-        block, numbers = assign(numbers, next_out, count, is_away=door.is_away(session))
-        return numbers, replace(block, at=door.sending_time())
+        at = door.sending_time()
+        block, numbers = assign(numbers, next_out, count, at, is_away=door.is_away(session))
+        return numbers, block
 
     def _reports_now(self, now: datetime, most: int) -> int:
         """How many reports this turn may send: few while others ask for answers between them."""

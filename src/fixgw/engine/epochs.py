@@ -121,20 +121,21 @@ Blocks = tuple[tuple[int, int, int], ...]
 
 
 def assign(
-    numbers: SessionNumbers, first_seq_num: int, count: int, *, is_away: bool
+    numbers: SessionNumbers, first_seq_num: int, count: int, at: datetime, *, is_away: bool
 ) -> tuple[Assigned, SessionNumbers]:
     """Give the next `count` reports of a session the MsgSeqNums from `first_seq_num` on; its new numbers.
 
-    What an earlier epoch left comes before everything else. `count` may not be more than its first block.
+    `at` is their SendingTime(52), aware UTC. What an earlier epoch left comes before everything else. `count`
+    may not be more than its first block.
     """
     name, epoch = numbers.name, numbers.epoch
     if numbers.again:
         (position, size), *rest = numbers.again
-        block = Assigned(name, epoch, first_seq_num, position, count, again=True)
+        block = Assigned(name, epoch, first_seq_num, position, count, at, again=True)
         left = ((position + count, size - count), *rest) if count < size else tuple(rest)
         numbers = replace(numbers, again=left)
     else:
-        block = Assigned(name, epoch, first_seq_num, numbers.sent, count)
+        block = Assigned(name, epoch, first_seq_num, numbers.sent, count, at)
         numbers = replace(numbers, sent=numbers.sent + count)
     if is_away:
         numbers = replace(numbers, undelivered=with_block(numbers.undelivered, block))

@@ -167,6 +167,7 @@ class Application(quickfix.Application):
             said = fields_of(_text(message), ref_seq_num=45, tag=371, why=58)
             log.warning("rejected", session=name, **said)
 
+    @fenced
     def toApp(self, message: quickfix.Message, sessionID: quickfix.SessionID) -> None:  # noqa: ARG002, N802, N803
         """A report goes out, or a copy of one. Called with the session's mutex held: no more is done here."""
         if self.sending_time:

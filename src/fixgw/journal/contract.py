@@ -83,8 +83,8 @@ class Queued(Struct, frozen=True):
 class Assigned(Struct, frozen=True):
     """`count` reports from `position` on carry the outbound MsgSeqNums from `first_seq_num` on.
 
-    With `again` they had numbers in an earlier epoch, and go out with PossResend(97)=Y. `at` is their
-    SendingTime(52), aware UTC: it is decided with their numbers, so that a copy has it too.
+    `at` is their SendingTime(52), aware UTC: it is decided with their numbers, so that a copy has it too.
+    With `again` they had numbers in an earlier epoch, and go out with PossResend(97)=Y.
     """
 
     session: str
@@ -92,8 +92,8 @@ class Assigned(Struct, frozen=True):
     first_seq_num: int
     position: int
     count: int
+    at: datetime
     again: bool = False
-    at: datetime | None = None
 
 
 class Sent(Struct, frozen=True):

@@ -51,7 +51,7 @@ CREATE TABLE outbox (
     PRIMARY KEY (session, position)) WITHOUT ROWID;
 CREATE TABLE assigned (
     session TEXT NOT NULL, epoch INTEGER NOT NULL, first_seq_num INTEGER NOT NULL, position INTEGER NOT NULL,
-    count INTEGER NOT NULL, again INTEGER NOT NULL, at INTEGER NOT NULL,
+    count INTEGER NOT NULL, at INTEGER NOT NULL, again INTEGER NOT NULL,
     PRIMARY KEY (session, epoch, first_seq_num)
 ) WITHOUT ROWID;
 CREATE INDEX assigned_position ON assigned (session, position);
@@ -109,7 +109,7 @@ _NOT_FOLDED = "WHERE t.seq > (SELECT value FROM main.meta WHERE key = 'folded')"
 VIEWS = f"""
 CREATE TEMP VIEW all_outbox (session, position, count, turn) AS SELECT * FROM main.outbox
 UNION ALL SELECT {_columns(3)}, t.seq FROM log.turn t, json_each(t.numbers, '$.queued') row {_NOT_FOLDED};
-CREATE TEMP VIEW all_assigned (session, epoch, first_seq_num, position, count, again, at) AS
+CREATE TEMP VIEW all_assigned (session, epoch, first_seq_num, position, count, at, again) AS
 SELECT * FROM main.assigned
 UNION ALL SELECT {_columns(7)} FROM log.turn t, json_each(t.numbers, '$.assigned') row {_NOT_FOLDED};
 """

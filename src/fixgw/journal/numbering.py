@@ -76,7 +76,7 @@ class Numbers:
             yield f"{name}: its reports have no position"
 
     def _take_assigned(self, turn: Turn) -> Iterator[str]:
-        for name, epoch, first, position, count, again, _ in turn.numbers.assigned:
+        for name, epoch, first, position, count, _, again in turn.numbers.assigned:
             session = self._of(name)
             if (epoch, first) < session.free:
                 free = "{1} of epoch {0}".format(*session.free)

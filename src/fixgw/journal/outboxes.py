@@ -44,8 +44,8 @@ def assigned(db: sqlite3.Connection, session: str, epoch: int, first: int, last:
     blocks = []
     for begin, position, count, again, at in rows:
         cut, end = max(0, first - begin), min(count, last + 1 - begin)
-        sent_at = EPOCH + at * MICROSECOND if at else None
-        blocks.append(Assigned(session, epoch, begin + cut, position + cut, end - cut, bool(again), sent_at))
+        sent_at = EPOCH + at * MICROSECOND
+        blocks.append(Assigned(session, epoch, begin + cut, position + cut, end - cut, sent_at, bool(again)))
     return blocks
 
 
@@ -61,7 +61,7 @@ def sent(db: sqlite3.Connection, session: str, epoch: int, first: int, last: int
             for place in range(block.count):
                 report = there[block.position - start + place]
                 again = Again(report) if block.again else report
-                found.append(Sent(block.first_seq_num + place, block.at or EPOCH, again))
+                found.append(Sent(block.first_seq_num + place, block.at, again))
     return found
 
 

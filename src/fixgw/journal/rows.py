@@ -31,7 +31,7 @@ class TurnNumbers(msgspec.Struct, omit_defaults=True):
     counters: Counters | None = None
     clean_stop: bool = False
     queued: list[tuple[str, int, int]] = []
-    assigned: list[tuple[str, int, int, int, int, bool, int]] = []
+    assigned: list[tuple[str, int, int, int, int, int, bool]] = []
     sessions: list[tuple[str, SessionNumbers]] = []
     mass_cancels: list[tuple[int, bool, MassCancelRow]] = []
     meta: list[tuple[str, str]] = []
@@ -45,7 +45,15 @@ def turn_row(batch: Batch) -> tuple[int | str | None, ...]:
         batch.clean_stop,
         [(block.session, block.position, len(block.reports)) for block in batch.queued],
         [
-            (*msgspec.structs.astuple(block)[:-1], 0 if block.at is None else micros(block.at))
+            (
+                block.session,
+                block.epoch,
+                block.first_seq_num,
+                block.position,
+                block.count,
+                micros(block.at),
+                block.again,
+            )
             for block in batch.assigned
         ],
         [(session.name, session) for session in batch.sessions],
