@@ -2,6 +2,9 @@
 
 import resource
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -10,17 +13,19 @@ from tests.traps.bare import LOGON, Bare, silent, undisturbed
 from tests.traps.conftest import Connect
 from tests.wire import Client, order
 
-FILES = 40  # descriptors that the acceptor may have open
+FILES = 40  # descriptors that the bare acceptor may have open
 CONNECTIONS = 60
 
 
-def exhaust(port: int) -> None:
+@contextmanager
+def exhausted(port: int) -> Iterator[None]:
     """Open more connections than the acceptor has descriptors for, and close them again."""
     connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
     for connection in connections:
         connection.settimeout(0.05)
     with pytest.raises(TimeoutError):
         connections[-1].recv(1)  # the acceptor has had its time
+    yield
     for connection in connections:
         connection.close()
 
@@ -28,7 +33,8 @@ def exhaust(port: int) -> None:
 def test_bare_its_listener_ends_when_descriptors_run_out() -> None:
     """Trap: after one accept that failed it never accepts again, while its port still takes connections."""
     with Bare("bare_threaded", "ThreadedSocketAcceptor", f"files={FILES}") as bare:
-        exhaust(bare.port)
+        with exhausted(bare.port):
+            pass
         client = bare.client("TRADER37")
         client.send("A", *LOGON)
         assert silent(client, 1.0)
@@ -47,11 +53,21 @@ def test_bare_it_hands_over_messages_of_addresses_that_are_not_allowed() -> None
 def test_we_live_through_running_out_of_descriptors(
     clean_gateway: Gateway, stranger: Client, connect: Connect
 ) -> None:
-    """Cure: the SocketAcceptor that we drive ourselves goes on, for those logged on and for new ones."""
-    limits = resource.prlimit(clean_gateway.engine, resource.RLIMIT_NOFILE)
-    resource.prlimit(clean_gateway.engine, resource.RLIMIT_NOFILE, (FILES, limits[1]))
-    exhaust(clean_gateway.port)
-    resource.prlimit(clean_gateway.engine, resource.RLIMIT_NOFILE, limits)
+    """Cure: the SocketAcceptor that we drive ourselves goes on, for those logged on and for new ones.
+
+    What is written and read for those who are logged on needs descriptors, too: one is kept for that.
+    """
+    engine = clean_gateway.engine
+    limits = resource.prlimit(engine, resource.RLIMIT_NOFILE)
+    highest = max(int(entry.name) for entry in Path(f"/proc/{engine}/fd").iterdir())
+    resource.prlimit(engine, resource.RLIMIT_NOFILE, (highest + 10, limits[1]))
+    with exhausted(clean_gateway.engine_port):
+        entered = stranger.rest()
+        stranger.expected -= 1
+        stranger.send("2", (7, stranger.expected), (16, stranger.expected))
+        assert stranger.receive()[37] == entered.order_id
+        stranger.quiet()
+    resource.prlimit(engine, resource.RLIMIT_NOFILE, limits)
     undisturbed(stranger, clean_gateway)
     newcomer = connect("TRADER38")
     newcomer.logon(reset=True)

@@ -21,7 +21,7 @@ from fixgw.exits import EXIT_JOURNAL
 from fixgw.fix.application import Application, Engine, die, fields_of
 from fixgw.fix.copies import Copies
 from fixgw.fix.dictionary import Dictionary
-from fixgw.fix.filestore import StoreError, lay_out, stored_numbers
+from fixgw.fix.filestore import Spare, StoreError, lay_out, stored_numbers
 from fixgw.fix.inbound import Inbound
 from fixgw.fix.outbound import POSS_RESEND, Outbound, timestamp, with_header
 from fixgw.fix.settings import BEGIN_STRING, SessionSettings
@@ -68,6 +68,7 @@ class Acceptor:
         self._to_guard: deque[str] = deque()
         self._native: dict[str, quickfix.Session] = {}
         self._laid_out: list[str] = []
+        self._spare = Spare()
         self._acceptor: quickfix.SocketAcceptor | None = None
 
     def create(
@@ -141,7 +142,9 @@ class Acceptor:
     def _guard_some(self) -> None:
         touched, self._application.touched = self._application.touched, {}
         for name, left in touched.items():
-            if stored_numbers(self._files, self._store_name(name)) != self._numbers(name):
+            with self._spare:
+                stored = stored_numbers(self._files, self._store_name(name))
+            if stored != self._numbers(name):
                 die(f"{name}: QuickFIX could not store its numbers{STORE_CURE}", EXIT_JOURNAL)
             self._guard(name, left=left)
         for _ in range(min(GUARDED_PER_POLL, len(self._to_guard))):
@@ -255,12 +258,13 @@ class Acceptor:
         native = self._native[session]
         last = native.getExpectedSenderNum() - 1
         last = last if end == 0 else min(end, last)
+        copies = self._copies.of(session, self._epochs[session], begin, last)
         try:
-            copies = self._copies.of(session, self._epochs[session], begin, last)
-            lay_out(self._files, self._store_name(session), copies)
+            with self._spare:
+                lay_out(self._files, self._store_name(session), copies)
+                native.refresh()
         except StoreError as error:
             die(f"{session}: {error}{STORE_CURE}", EXIT_JOURNAL)
-        native.refresh()
         native.setPersistMessages(True)
         self._laid_out.append(session)
 

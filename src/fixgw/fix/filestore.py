@@ -23,6 +23,29 @@ class StoreError(Exception):
     """The message store cannot be read or written; the text says why."""
 
 
+class Spare:
+    """A file descriptor that is kept for the files here: strangers may have used up all others.
+
+    While it is entered as a context manager, one can be opened.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor: int | None = None
+        self._keep()
+
+    def _keep(self) -> None:
+        with suppress(OSError):  # another thread may have taken it
+            self._descriptor = os.open(os.devnull, os.O_RDONLY)
+
+    def __enter__(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __exit__(self, *_: object) -> None:
+        self._keep()
+
+
 class Stored(Struct, frozen=True):
     """What the files of a session hold.
 
