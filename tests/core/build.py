@@ -25,7 +25,7 @@ from fixgw.core.directory import (
     User,
 )
 from fixgw.core.errors import Refusal, invalid
-from fixgw.core.events import Event
+from fixgw.core.events import Event, MassCancelAccepted, OrdersCanceled, single
 from fixgw.core.oms import decide
 from fixgw.core.order import TRANSITIONS, CancelRef, Order, OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.reports import Report
@@ -43,7 +43,7 @@ from fixgw.core.requests import (
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.core.state import OmsState, evolve
 from fixgw.core.tell import Told, tell
-from fixgw.core.venue import decide_venue
+from fixgw.core.venue import decide_answers, decide_venue
 
 DAY_START = datetime(2024, 3, 5, tzinfo=UTC)
 AT = datetime(2024, 3, 5, 12, 0, tzinfo=UTC)
@@ -298,12 +298,13 @@ def malformed(kind: RequestKind, **changes: Any) -> Malformed:
 class Bench:
     """A state with the smallest engine around it: events are applied and told, a venue answers at once.
 
-    While it `holds`, the venue leaves cancels unanswered; it refuses those of the orders in `refusing`, once.
-    `last_id` is the id that the last request was given; `ended` are the orders that are over, in the order
-    in which they ended, and `canceled` those of them that were canceled.
+    `one_by_one`: the orders of a mass cancel are canceled by an event for each of them. While it `holds`, the
+    venue leaves cancels unanswered; it refuses those of the orders in `refusing`, once. `last_id` is the id
+    that the last request was given; `ended` are the orders that are over, in the order in which they ended,
+    and `canceled` those of them that were canceled.
     """
 
-    def __init__(self, held: OmsState, *, always_pending: bool = False) -> None:
+    def __init__(self, held: OmsState, *, always_pending: bool = False, one_by_one: bool = False) -> None:
         self.state = held
         self.holds = False
         self.refusing: set[int] = set()
@@ -313,6 +314,7 @@ class Bench:
         self.ended: list[int] = []
         self.last_id = 99
         self._always_pending = always_pending
+        self._one_by_one = one_by_one
         self._next_exec_id = 0
 
     def _exec_id(self) -> int:
@@ -331,8 +333,12 @@ class Bench:
         changes = [(event, *evolve(self.state, event)) for event in decision.events]
         for event, before, after in changes:
             self._tell(event, before, after, ends)
-        for order_id in decision.to_cancel if not self.holds else ():
-            self.say(self._answer(order_id))
+        accepted = (event for event in decision.events if isinstance(event, MassCancelAccepted))
+        mass_cancel_id = next((event.mass_cancel_id for event in accepted), None)
+        answers = [] if self.holds else [self._answer(order_id) for order_id in decision.to_cancel]
+        events = list(decide_answers(self.state, answers, mass_cancel_id, self.at))
+        for event in single(events) if self._one_by_one else events:
+            self.apply(event)
         return decision
 
     def _answer(self, order_id: int) -> OrderAnswer:
@@ -365,6 +371,9 @@ class Bench:
             self.ended.append(after.order_id)
             if after.status is OrdStatus.CANCELED:
                 self.canceled.append(after.order_id)
+        if isinstance(event, OrdersCanceled):
+            self.ended += event.order_ids
+            self.canceled += event.order_ids
         self.told.extend(
             tell(
                 self.state,

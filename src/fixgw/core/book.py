@@ -4,9 +4,10 @@ Selecting costs as much as the smallest index that the selector names, not as mu
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain, islice
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -93,21 +94,52 @@ class OrderBook:
             self._venue_ids[order.venue_order_id] = order_id
         if order.pending_cancel is not None:
             self.pending_cancels += 1
-        if known is not None and known.pending_cancel is not None:
-            self.pending_cancels -= 1
-        if order.is_open:
-            if known is None:
-                self._index(order)
-        elif known is None:
+        if known is None:
             self._name(order)
-            self._close(order)
-        elif known.is_open:
+            if order.is_open:
+                self._index(order)
+            else:
+                self._close(order)
+            return
+        if known.pending_cancel is not None:
+            self.pending_cancels -= 1
+        if not order.is_open and known.is_open:
             self._unindex(order)
             self._close(order)
 
+    def put_pending(self, orders: Iterable[Order]) -> None:
+        """Take in the new states of open orders (any number) whose cancel is pending from now on."""
+        known = len(self._orders)
+        pending = {order.order_id: order for order in orders}
+        self._orders.update(pending)
+        if len(self._orders) != known:
+            raise AssertionError("an order became Pending Cancel that was not known")
+        self.pending_cancels += len(pending)
+
+    def put_closed(self, orders: Sequence[Order]) -> None:
+        """Take in the new states of orders (any number), whose cancel was pending and that are closed now."""
+        self._orders.update([(order.order_id, order) for order in orders])
+        self.pending_cancels -= len(orders)
+        for index, key_of in (
+            (self._by_account, _account_id),
+            (self._by_user, _user_id),
+            (self._by_instrument, _instrument_id),
+        ):
+            closed: dict[int, list[int]] = {}
+            for order in orders:
+                closed.setdefault(key_of(order), []).append(order.order_id)
+            for key, ids in closed.items():
+                _remove(index, key, ids)
+        for order in orders:
+            self._close(order)
+
     def _close(self, order: Order) -> None:
-        self._forgettable.append((order.changed_at or order.entered_at, order.order_id))
-        self._closed.setdefault((order.account_id, order.user_id), {})[order.order_id] = None
+        order_id, of_whom = order.order_id, (order.account_id, order.user_id)
+        self._forgettable.append((order.changed_at or order.entered_at, order_id))
+        try:  # nearly always: orders of theirs have closed before
+            self._closed[of_whom][order_id] = None
+        except KeyError:
+            self._closed[of_whom] = {order_id: None}
 
     def _index(self, order: Order) -> None:
         order_id = order.order_id
@@ -123,12 +155,12 @@ class OrderBook:
             self._by_instrument[order.instrument_id].add(order_id)
         except KeyError:
             self._by_instrument[order.instrument_id] = {order_id}
-        self._name(order)
 
     def _unindex(self, order: Order) -> None:
-        _remove(self._by_account, order.account_id, order.order_id)
-        _remove(self._by_user, order.user_id, order.order_id)
-        _remove(self._by_instrument, order.instrument_id, order.order_id)
+        ids = (order.order_id,)
+        _remove(self._by_account, order.account_id, ids)
+        _remove(self._by_user, order.user_id, ids)
+        _remove(self._by_instrument, order.instrument_id, ids)
 
     def select(self, selector: CancelSelector) -> list[Order]:
         """The open orders that `selector` names, oldest first (a list of any length, 0 included)."""
@@ -244,15 +276,18 @@ class OrderBook:
 _NONE: set[int] = set()
 
 
-def _remove(index: dict[int, set[int]], key: int, order_id: int) -> None:
-    """Take an order out of an index, and have the ids that are left take no more room than they need.
+def _remove(index: dict[int, set[int]], key: int, order_ids: Collection[int]) -> None:
+    """Take orders (any number) out of an index, and have those left take no more room than they need.
 
     A set stays as large as it ever was, and to go through it costs as much as if it were full. It is written
     anew when it is far emptier than one that has only grown, which costs little for each order taken out.
     """
     ids = index[key]
-    ids.remove(order_id)
-    if ids.__sizeof__() > SPARSE_BYTES * (len(ids) + 1):
+    left = len(ids) - len(order_ids)
+    ids.difference_update(order_ids)
+    if len(ids) != left:
+        raise AssertionError("an order was closed that was not open")
+    if ids.__sizeof__() > SPARSE_BYTES * (left + 1):
         index[key] = set(ids)
 
 
@@ -270,8 +305,10 @@ def _size(sets: list[set[int]]) -> int:
     return sum(map(len, sets))
 
 
-def _order_id(order: Order) -> int:
-    return order.order_id
+_order_id = attrgetter("order_id")
+_account_id = attrgetter("account_id")
+_user_id = attrgetter("user_id")
+_instrument_id = attrgetter("instrument_id")
 
 
 def _last_changed(order: Order) -> tuple[datetime, int]:

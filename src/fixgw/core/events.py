@@ -1,5 +1,6 @@
 """What has happened: facts, frozen; what the journal holds."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -160,6 +161,14 @@ class OrderCanceled(Struct, frozen=True, tag=True, array_like=True, gc=False):
     at: datetime
 
 
+class OrdersCanceled(Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """Orders (any number) that one mass cancel took on are canceled: an OrderCanceled for each."""
+
+    mass_cancel_id: int
+    order_ids: tuple[int, ...]
+    at: datetime
+
+
 class CancelRefused(Struct, frozen=True, tag=True, array_like=True, gc=False):
     """The cancel that was pending on an order was refused by its venue: the order rests as before."""
 
@@ -209,6 +218,7 @@ Event = (
     | OrderRejected
     | OutcomeUnknown
     | OrderCanceled
+    | OrdersCanceled
     | CancelRefused
     | OrderTriggered
     | OrderFilled
@@ -223,3 +233,13 @@ Event = (
     | SessionGuarded
     | SessionLeft
 )
+
+
+def single(events: Iterable[Event]) -> Iterator[Event]:
+    """The events (any number), with an OrderCanceled for each order in place of what stands for many."""
+    for event in events:
+        if isinstance(event, OrdersCanceled):
+            for order_id in event.order_ids:
+                yield OrderCanceled(order_id, event.at)
+        else:
+            yield event

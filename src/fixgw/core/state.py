@@ -26,6 +26,7 @@ from fixgw.core.events import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrdersCanceled,
     OrderTriggered,
     OutcomeUnknown,
     SessionGuarded,
@@ -159,6 +160,8 @@ def evolve(state: OmsState, event: Event) -> tuple[Order | None, Order | None]:
             )
         case MassCancelAccepted():
             _accept(state, event)
+        case OrdersCanceled():
+            _cancel_all(state, event)
         case MassCancelRefused():
             state.mass_cancels[event.mass_cancel_id].accepted = True
         case ControlAnswered() if event.control_id in state.mass_cancels:  # a dry run on a venue
@@ -248,12 +251,20 @@ def change(order: Order, event: OrderEvent) -> Order:
 
 def _accept(state: OmsState, event: MassCancelAccepted) -> None:
     book = state.book
-    for order_id in event.order_ids:
-        book.put(book[order_id].to_pending_cancel(event.ref, event.at))
+    ref, at = event.ref, event.at
+    book.put_pending([book[order_id].to_pending_cancel(ref, at) for order_id in event.order_ids])
     progress = state.mass_cancels[event.mass_cancel_id]
     progress.accepted = True
     progress.left = len(event.order_ids)
     progress.not_affected.extend((order_id, book[order_id].cl_ord_id) for order_id in event.already_pending)
+
+
+def _cancel_all(state: OmsState, event: OrdersCanceled) -> None:
+    book, at = state.book, event.at
+    book.put_closed([book[order_id].to_canceled(at) for order_id in event.order_ids])
+    progress = state.mass_cancels[event.mass_cancel_id]
+    progress.left -= len(event.order_ids)
+    progress.canceled += len(event.order_ids)
 
 
 def _count(progress: MassCancelProgress, ended: Order, *, canceled: bool) -> None:

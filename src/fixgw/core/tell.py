@@ -24,6 +24,7 @@ from fixgw.core.events import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrdersCanceled,
     OrderTriggered,
     OutcomeUnknown,
     RequestRefused,
@@ -48,8 +49,8 @@ def tell(
     *,
     next_exec_id: NextId,
     shows_pending: Pending,
-) -> Iterable[Told]:
-    """The reports, each with the name of the session that gets it, in the order in which they go out.
+) -> Sequence[Told]:
+    """The reports (any number), each with the name of the session that gets it, in their order.
 
     `before` and `after` are the order as it was and is. `shows_pending` says for a session and an order id
     whether Pending Cancel is to be reported: when the end is not known yet, or the session always wants it.
@@ -59,8 +60,10 @@ def tell(
     if isinstance(event, _CHANGES):
         if before is None or after is None:
             raise AssertionError(event)
-        return _order_changed(state, event, before, after, next_exec_id)
-    return _request_decided(state, event, after, next_exec_id, shows_pending)
+        if isinstance(event, OrderCanceled):
+            return _canceled(state, event, before, after, next_exec_id)
+        return list(_order_changed(state, event, before, after, next_exec_id))
+    return list(_request_decided(state, event, after, next_exec_id, shows_pending))
 
 
 def _entered(order: Order, next_exec_id: NextId) -> Sequence[Told]:
@@ -89,6 +92,8 @@ def _request_decided(
                 yield request.session, MassCancelReport(0, request, event.at, event.refusal)
         case MassCancelAccepted():
             yield from _accepted(state, event, next_exec_id, shows_pending)
+        case OrdersCanceled():
+            yield from _all_canceled(state, event, next_exec_id)
         case ControlAnswered():
             if event.request.session is not None:
                 yield event.request.session, _control_answered(state, event, event.request.session)
@@ -171,9 +176,42 @@ def _accepted(
         yield from _completed(state, progress, event)
 
 
+def _canceled(
+    state: OmsState, event: OrderCanceled, before: Order, after: Order, next_exec_id: NextId
+) -> Sequence[Told]:
+    ref, exec_id = before.pending_cancel, next_exec_id()
+    if ref is None or ref.session is None:
+        if after.session is None:
+            return ()
+        return (_to_owner(after.session, event, after, exec_id, _reason(state, ref) or UNSOLICITED),)
+    told: list[Told] = [
+        (ref.session, _for_requester(ExecType.CANCELED, ref, after, event.at, exec_id)),
+    ]
+    if after.session is not None and after.session != ref.session:
+        told.append(_to_owner(after.session, event, after, exec_id))
+    if ref.mass_cancel_id is not None:
+        told += _completed_by(state, ref.mass_cancel_id, event)
+    return told
+
+
+def _all_canceled(state: OmsState, event: OrdersCanceled, next_exec_id: NextId) -> Iterator[Told]:
+    request, book, at = state.mass_cancels[event.mass_cancel_id].request, state.book, event.at
+    requester, cl_ord_id = request.session, request.cl_ord_id
+    why = request.reason or UNSOLICITED
+    for order_id in event.order_ids:
+        order, exec_id = book[order_id], next_exec_id()
+        owner = order.session
+        if requester is not None:
+            orig_cl_ord_id = order.cl_ord_id or "NONE"
+            yield requester, Execution(ExecType.CANCELED, exec_id, order, cl_ord_id, at, orig_cl_ord_id)
+        if owner is not None and owner != requester:
+            yield _to_owner(owner, event, order, exec_id, UNSOLICITED if requester else why)
+    if requester is not None:
+        yield from _completed_by(state, event.mass_cancel_id, event)
+
+
 _Change = (
-    OrderCanceled
-    | OrderFilled
+    OrderFilled
     | OrderExpired
     | OrderTriggered
     | CancelRefused
@@ -181,7 +219,8 @@ _Change = (
     | OrderRejected
     | OutcomeUnknown
 )
-_CHANGES = get_args(_Change)
+_CHANGES = get_args(OrderCanceled | _Change)
+_AnyChange = OrderCanceled | OrdersCanceled | _Change
 
 
 def _order_changed(
@@ -189,12 +228,7 @@ def _order_changed(
 ) -> Iterator[Told]:
     ref = before.pending_cancel
     requester = None if ref is None else ref.session
-    if isinstance(event, OrderCanceled) and ref is not None and requester is not None:
-        exec_id = next_exec_id()
-        yield requester, _for_requester(ExecType.CANCELED, ref, after, event.at, exec_id)
-        if after.session is not None and after.session != requester:
-            yield _to_owner(after.session, event, after, exec_id)
-    elif isinstance(event, OutcomeUnknown):
+    if isinstance(event, OutcomeUnknown):
         yield from _unknown(event, after, next_exec_id)
         return
     elif isinstance(event, CancelRefused):
@@ -208,19 +242,16 @@ def _order_changed(
         exec_id = next_exec_id()
         if after.session is not None:
             yield _to_owner(after.session, event, after, exec_id, _reason(state, ref) or UNSOLICITED)
-    if ref is None or after.pending_cancel is not None:
+    if ref is None or requester is None or after.pending_cancel is not None:
         return
-    if requester is not None and not isinstance(event, OrderCanceled):
-        refusal = (
-            event.refusal
-            if isinstance(event, CancelRefused)
-            else failed(f"too late to cancel, the order is {after.status.name}", Failure.TOO_LATE)
-        )
-        yield requester, _reject(ref, after, refusal, event)
-    if ref.mass_cancel_id is not None and requester is not None:
-        progress = state.mass_cancels[ref.mass_cancel_id]
-        if progress.left == 0:
-            yield from _completed(state, progress, event)
+    refusal = (
+        event.refusal
+        if isinstance(event, CancelRefused)
+        else failed(f"too late to cancel, the order is {after.status.name}", Failure.TOO_LATE)
+    )
+    yield requester, _reject(ref, after, refusal, event)
+    if ref.mass_cancel_id is not None:
+        yield from _completed_by(state, ref.mass_cancel_id, event)
 
 
 def _reason(state: OmsState, ref: CancelRef | None) -> str:
@@ -252,7 +283,11 @@ def _unknown(event: OutcomeUnknown, order: Order, next_exec_id: NextId) -> Itera
 
 
 def _to_owner(
-    session: str, event: _Change, order: Order, exec_id: int, unsolicited: str = UNSOLICITED
+    session: str,
+    event: _AnyChange,
+    order: Order,
+    exec_id: int,
+    unsolicited: str = UNSOLICITED,
 ) -> Told:
     match event:
         case OrderFilled():
@@ -291,8 +326,16 @@ def _reject(
     return CancelReject(ref.cl_ord_id, order.cl_ord_id, order, refusal, event.at)
 
 
+def _completed_by(state: OmsState, mass_cancel_id: int, event: _AnyChange) -> Iterable[Told]:
+    """What is told of a mass cancel when this was the end of its last order."""
+    progress = state.mass_cancels[mass_cancel_id]
+    return () if progress.left else _completed(state, progress, event)
+
+
 def _completed(
-    state: OmsState, progress: MassCancelProgress, event: _Change | MassCancelAccepted
+    state: OmsState,
+    progress: MassCancelProgress,
+    event: _AnyChange | MassCancelAccepted,
 ) -> Iterator[Told]:
     session = progress.request.session
     settings = None if session is None else state.directory.sessions.get(session)

@@ -5,7 +5,7 @@ after something newer: what is taken from it is how an order stands and what was
 that adds to what is known are the events. Nothing takes an order out of an end that it has reached.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from fixgw.core.events import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrdersCanceled,
     OrderTriggered,
     OutcomeUnknown,
 )
@@ -71,6 +72,30 @@ def decide_venue(
             return (OrderTriggered(order.order_id, at),)
         case _:
             return _fill(order, said, at)
+
+
+def decide_answers(
+    state: OmsState, answers: Iterable[OrderAnswer], mass_cancel_id: int | None, at: datetime
+) -> Iterator[Event]:
+    """The events (any number) that a venue's answers (any number) to the cancels of one request lead to.
+
+    The orders are those that the mass cancel took on, or, without its id, any others whose cancel is pending.
+    Raises AssertionError when an answer cannot be true.
+    """
+    together: list[int] = []
+    for answer in answers:
+        if answer.refused is None and mass_cancel_id is not None:
+            together.append(answer.order_id)
+            continue
+        if together and mass_cancel_id is not None:
+            yield OrdersCanceled(mass_cancel_id, tuple(together), at)
+            together.clear()
+        said = _answer(state.book[answer.order_id], answer, at)
+        if isinstance(said, Refusal):
+            raise AssertionError(said)
+        yield from said
+    if together and mass_cancel_id is not None:
+        yield OrdersCanceled(mass_cancel_id, tuple(together), at)
 
 
 def _answer(order: Order, said: OrderAnswer, at: datetime) -> Sequence[Event] | Refusal:

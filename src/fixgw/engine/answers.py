@@ -9,7 +9,15 @@ from typing import TypeVar
 
 from fixgw.core.decision import Decision
 from fixgw.core.errors import ALREADY_PENDING, Refusal, Subject, not_found
-from fixgw.core.events import CancelRefused, CancelRequested, Event, MassCancelAccepted, OrderEntered
+from fixgw.core.events import (
+    CancelRefused,
+    CancelRequested,
+    Event,
+    MassCancelAccepted,
+    OrderCanceled,
+    OrderEntered,
+    OrdersCanceled,
+)
 from fixgw.core.order import CancelRef, Order
 from fixgw.core.reports import OrderState
 from fixgw.core.requests import ApiRequest, CancelOrder, MassCancel, NewOrder, OrderStatus
@@ -82,6 +90,16 @@ class Answers:
         for order_id in set(event.order_ids).difference(ended):
             requested = CancelRequested(order_id, event.ref, event.at)
             self.happened(requested, state.book[order_id], event.ref, 0)
+
+    def all_canceled(self, state: OmsState, event: OrdersCanceled, first_exec_id: int) -> None:
+        """Tell of each order that a mass cancel has ended; their executions have the ids from this one on."""
+        if not self._watching:
+            return
+        request = state.mass_cancels[event.mass_cancel_id].request
+        ref = CancelRef(request.user_id, request.session, request.cl_ord_id, event.mass_cancel_id)
+        for place, order_id in enumerate(event.order_ids):
+            canceled = OrderCanceled(order_id, event.at)
+            self.happened(canceled, state.book[order_id], ref, first_exec_id + place)
 
     def hand_out(self) -> None:
         """Tell everything, in order: the turn is committed."""

@@ -1,5 +1,6 @@
 """What a turn has changed so far, gathered into the one batch that the journal commits."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from fixgw.core import repetition
@@ -16,6 +17,7 @@ from fixgw.core.events import (
     MassCancelRequested,
     OrderCanceled,
     OrderEntered,
+    OrdersCanceled,
     RequestRefused,
 )
 from fixgw.core.order import CancelRef, Order
@@ -63,16 +65,19 @@ class Changes:
 
     def note(self, state: OmsState, event: Event, before: Order | None, after: Order | None) -> None:
         """Note what `event`, which was just applied, has changed."""
-        if isinstance(event, OrderEntered):
+        if after is None:
+            self._note_other(state, event)
+        elif before is None:
             self.next_id += 1
-            self._orders[event.order.order_id] = event.order
-            return
-        if after is not None:
+            self._orders[after.order_id] = after
+        else:
             self._note_order(event, after)
-            ref = None if before is None else before.pending_cancel
+            ref = before.pending_cancel
             if ref is not None and ref.mass_cancel_id is not None:
                 self._mass_cancels[ref.mass_cancel_id] = state
-            return
+
+    def _note_other(self, state: OmsState, event: Event) -> None:
+        """Note what an event has changed that is not about one order."""
         match event:
             case MassCancelRequested():
                 self.next_id += 1
@@ -80,8 +85,12 @@ class Changes:
             case MassCancelRefused():
                 self._mass_cancels[event.mass_cancel_id] = state
             case MassCancelAccepted():
-                for order_id in event.order_ids:
-                    self._note_order(event, state.book[order_id])
+                orders, book = self._orders, state.book
+                self._pending.update([number for number in event.order_ids if number not in orders])
+                orders.update([(number, book[number]) for number in event.order_ids])
+                self._mass_cancels[event.mass_cancel_id] = state
+            case OrdersCanceled():
+                self._note_canceled([state.book[order_id] for order_id in event.order_ids])
                 self._mass_cancels[event.mass_cancel_id] = state
             case DayEnded():
                 self._day_starts[event.oms_id] = state.day_start
@@ -98,18 +107,28 @@ class Changes:
 
     def _note_order(self, event: Event, order: Order) -> None:
         """Note the state of an order; of one that was canceled and nothing else, only that it was."""
+        if isinstance(event, OrderCanceled):
+            self._note_canceled((order,))
+            return
         order_id = order.order_id
-        match event:
-            case OrderCanceled() if order_id in self._pending or order_id not in self._orders:
-                self._orders.pop(order_id, None)
-                self._pending.discard(order_id)
-                self._canceled.append(order_id)
-                return
-            case CancelRequested() | MassCancelAccepted() if order_id not in self._orders:
-                self._pending.add(order_id)
-            case _:
-                self._pending.discard(order_id)
+        if isinstance(event, CancelRequested) and order_id not in self._orders:
+            self._pending.add(order_id)
+        else:
+            self._pending.discard(order_id)
         self._orders[order_id] = order
+
+    def _note_canceled(self, canceled: Iterable[Order]) -> None:
+        orders, pending = self._orders, self._pending
+        for order in canceled:
+            order_id = order.order_id
+            if order_id in pending:
+                pending.remove(order_id)
+                del orders[order_id]
+                self._canceled.append(order_id)
+            elif order_id in orders:
+                orders[order_id] = order
+            else:
+                self._canceled.append(order_id)
 
     def remember(self, state: OmsState, event: Event, before: Order | None, told: list[Told]) -> None:
         """Keep the client order id that `event` used up, and where the answer is that a repetition gets."""

@@ -18,6 +18,7 @@ from fixgw.core.events import (
     CancelRequested,
     Event,
     MassCancelAccepted,
+    OrdersCanceled,
 )
 from fixgw.core.oms import (
     decide,
@@ -40,7 +41,7 @@ from fixgw.core.requests import (
 from fixgw.core.state import OmsState, evolve
 from fixgw.core.tell import Pending, tell
 from fixgw.core.update import Update
-from fixgw.core.venue import decide_venue
+from fixgw.core.venue import decide_answers
 from fixgw.engine.alarm import Alarm
 from fixgw.engine.answers import Answers, Tell, answered
 from fixgw.engine.changes import Changes, Told, requester_of
@@ -340,6 +341,7 @@ class Desk:
         changes = [(event, evolve(state, event)) for event in decision.events]
         answers = self.venues.carry_out(state, decision, self._at)
         ends = {answer.order_id for answer in answers} if answers else set()
+        mass_cancel_id: int | None = None
 
         def shows_pending(session: str, order_id: int) -> bool:
             return order_id not in ends or self._wants_pending(session)
@@ -354,18 +356,14 @@ class Desk:
             else:
                 self._applied(state, event, before, after, shows_pending)
             if after is None and isinstance(event, MassCancelAccepted):
+                mass_cancel_id = event.mass_cancel_id
                 self.answers.taken_on(state, event, ends)
         if not answers:
             return decision.events
-        events = list(decision.events)
-        for answer in answers:
-            said = decide_venue(state, answer, self._at, self._changes.next_id)
-            if isinstance(said, Refusal):
-                raise AssertionError(said)
-            events += said
-            for event in said:
-                self._happened(state, event)
-        return events
+        ended = list(decide_answers(state, answers, mass_cancel_id, self._at))
+        for event in ended:
+            self._happened(state, event)
+        return (*decision.events, *ended)
 
     def _wants_pending(self, session: str) -> bool:
         """Whether Pending Cancel is reported to `session` also when the end is known already."""
@@ -389,13 +387,17 @@ class Desk:
         changes = self._changes
         changes.note(state, event, before, after)
         last_exec_id = changes.last_exec_id
-        reports = list(
-            tell(state, event, before, after, next_exec_id=changes.next_exec_id, shows_pending=shows_pending)
+        reports = tell(
+            state, event, before, after, next_exec_id=changes.next_exec_id, shows_pending=shows_pending
         )
         ref = requester_of(event, before)
-        exec_id = changes.last_exec_id if changes.last_exec_id > last_exec_id else 0
-        self.answers.happened(event, after, ref, exec_id)
-        if before is not None and ref is not None and ref.mass_cancel_id is not None:
+        if isinstance(event, OrdersCanceled):
+            self.answers.all_canceled(state, event, last_exec_id + 1)
+        else:
+            exec_id = changes.last_exec_id if changes.last_exec_id > last_exec_id else 0
+            self.answers.happened(event, after, ref, exec_id)
+        is_end_of_many = before is not None and ref is not None and ref.mass_cancel_id is not None
+        if is_end_of_many or isinstance(event, OrdersCanceled):
             for session, report in reports:  # the answer of a mass cancel is its r, which was kept before
                 self.outbox.put(session, report)
             return

@@ -46,8 +46,9 @@ class Outbox:
 
     def put(self, session: str, report: Report) -> int:
         """Queue `report` for `session`; the position it gets."""
-        new = self._new.get(session)
-        if new is None:
+        try:  # nearly always: it has some already
+            new = self._new[session]
+        except KeyError:
             new = self._new[session] = []
         new.append(report)
         return self.of(session).queued + len(new) - 1

@@ -23,7 +23,7 @@ from fixgw.core.order import Order
 from fixgw.core.reports import Report
 from fixgw.journal import fold
 from fixgw.journal.contract import Entry, JournalError
-from fixgw.journal.rows import EPOCH, MICROSECOND, TurnNumbers
+from fixgw.journal.rows import EPOCH, MICROSECOND, TurnNumbers, entries_of
 from fixgw.journal.sqlite import SCHEMA_VERSION
 
 JOURNAL_NAME = "journal.db"
@@ -55,7 +55,6 @@ _canceled = msgspec.json.Decoder(list[int]).decode
 _orders = msgspec.json.Decoder(list[OrderRow]).decode
 _used_ids = msgspec.json.Decoder(list[UsedRow]).decode
 _reports = msgspec.json.Decoder(dict[str, list[Report]]).decode
-_entries = msgspec.json.Decoder(list[Entry]).decode
 
 _COLUMNS = "seq, at, numbers, canceled, orders, used_ids, reports, entries"
 
@@ -76,7 +75,7 @@ def decode(row: tuple[Any, ...]) -> Turn:
         _orders(orders or "[]"),
         _used_ids(used_ids or "[]"),
         _reports(reports or "{}"),
-        _entries(entries or "[]"),
+        entries_of(entries or "[]"),
     )
 
 

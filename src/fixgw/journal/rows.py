@@ -4,16 +4,18 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import msgspec
+from msgspec.structs import replace
 
-from fixgw.core.events import MassCancelAccepted, RequestRefused
+from fixgw.core.events import MassCancelAccepted, RequestRefused, single
 from fixgw.core.order import Order
-from fixgw.journal.contract import Batch, Counters, MassCancelRow, SessionNumbers, UsedId
+from fixgw.journal.contract import Batch, Counters, Entry, MassCancelRow, SessionNumbers, UsedId
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 _encode = msgspec.json.Encoder().encode
 _order = msgspec.json.Decoder(Order).decode
+_entries = msgspec.json.Decoder(list[Entry]).decode
 
 
 @lru_cache(maxsize=16)  # all of a turn has the same time
@@ -87,6 +89,14 @@ def _order_ids(batch: Batch) -> list[int]:
                 elif isinstance(event, MassCancelAccepted):
                     found += event.already_pending
     return found
+
+
+def entries_of(body: str) -> list[Entry]:
+    """The entries (any number) in the column `entries`, with an event for each order of those about many.
+
+    Raises msgspec.DecodeError.
+    """
+    return [replace(entry, events=list(single(entry.events))) for entry in _entries(body)]
 
 
 def _json(value: object) -> str:

@@ -23,6 +23,7 @@ from fixgw.core.events import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrdersCanceled,
     OrderTriggered,
     OutcomeUnknown,
     RequestRefused,
@@ -120,6 +121,8 @@ def _what(event: Event) -> str:
             taken = f"mass cancel {event.mass_cancel_id}{_with(event.ref.cl_ord_id)} takes on"
             pending = f"; already pending: {_ids(event.already_pending)}" if event.already_pending else ""
             return f"{taken} {_ids(event.order_ids)}{pending}"
+        case OrdersCanceled():
+            return f"mass cancel {event.mass_cancel_id}: canceled are {_ids(event.order_ids)}"
         case MassCancelRefused():
             return f"mass cancel {event.mass_cancel_id} refused: {event.refusal.text}"
         case DayEnded():

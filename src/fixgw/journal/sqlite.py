@@ -23,7 +23,7 @@ from fixgw.journal.contract import (
     Sent,
 )
 from fixgw.journal.fold import STATE_NAME, VIEWS, Fold, code_of
-from fixgw.journal.rows import EPOCH, MICROSECOND, stored_order, turn_row
+from fixgw.journal.rows import EPOCH, MICROSECOND, entries_of, stored_order, turn_row
 
 SCHEMA_VERSION = 3
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
@@ -50,7 +50,6 @@ _CURES = {
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _use = msgspec.json.Decoder(Use).decode
-_entries = msgspec.json.Decoder(list[Entry]).decode
 
 
 def _reads(
@@ -202,7 +201,7 @@ class SqliteJournal:
         cursor = self._db.execute("SELECT entries FROM turn WHERE entries IS NOT NULL ORDER BY seq")
         while rows := cursor.fetchmany(1_000):
             for (body,) in rows:
-                yield from _entries(body)
+                yield from entries_of(body)
 
     def _query(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         return self._state.execute(statement, parameters).fetchall()

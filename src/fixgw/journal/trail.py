@@ -23,7 +23,7 @@ from fixgw.core.order import Order
 from fixgw.core.reports import BusinessReject, MassCancelReport, OrderRefused, Report
 from fixgw.journal.contract import Entry
 from fixgw.journal.reading import Reader, time_of
-from fixgw.journal.rows import EPOCH, MICROSECOND, TurnNumbers, stored_order
+from fixgw.journal.rows import EPOCH, MICROSECOND, TurnNumbers, entries_of, stored_order
 
 PORTION = 1_000  # numbers of turns that are looked up at one time
 AFTER_ALL = 2**62  # above every turn and position
@@ -32,7 +32,6 @@ _COLUMNS = "seq, at, numbers, reports, entries"
 
 _numbers = msgspec.json.Decoder(TurnNumbers).decode
 _reports = msgspec.json.Decoder(dict[str, list[Report]]).decode
-_entries = msgspec.json.Decoder(list[Entry]).decode
 
 
 class Wanted(Struct, frozen=True):
@@ -164,7 +163,7 @@ class _Search:
     def _lines_of(self, row: tuple[Any, ...]) -> Iterator[Line]:
         """The lines of a turn: what happened, then what the session that is asked for was told."""
         seq, at, numbers, reports, entries = row
-        for entry in _entries(entries or "[]"):
+        for entry in entries_of(entries or "[]"):
             for event in entry.events or (None,):
                 yield Happened(seq, entry, event)
         session = self._wanted.session
