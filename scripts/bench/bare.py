@@ -2,7 +2,8 @@
 
 It reads nothing of the request but its type, decides nothing and remembers nothing, so it shows what Python
 on QuickFIX with a file store can reach at most, either on QuickFIX's own thread (`--mode start`) or driven
-from Python's (`--mode poll`). It prints `ready` and its port once it listens, and ends on SIGTERM or SIGINT.
+from Python's (`--mode poll`). With `--commit` it commits a row to SQLite before it answers, which is what a
+gateway that loses nothing cannot go below. It prints `ready` and its port once it listens, and ends on SIGTERM or SIGINT.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -69,12 +71,18 @@ PARK_SECONDS = 0.0005
 STOP_SECONDS = 5.0
 
 
-class Canceler(fix.Application):
-    """Answers every OrderCancelRequest with the same report."""
+ROW_TEXTS = (300, 150, 200, 450)
+"""Characters in the columns of a row: as many as fixgw journals for a cancel."""
 
-    def __init__(self) -> None:
+
+class Canceler(fix.Application):
+    """Answers every OrderCancelRequest with the same report, after a commit where there is a `journal`."""
+
+    def __init__(self, journal: sqlite3.Connection | None) -> None:
         super().__init__()
         self.received = 0
+        self._journal = journal
+        self._row = ["x" * size for size in ROW_TEXTS]
 
     def onCreate(self, session_id: fix.SessionID) -> None:  # noqa: N802 (QuickFIX's name)
         pass
@@ -97,7 +105,18 @@ class Canceler(fix.Application):
     def fromApp(self, message: fix.Message, session_id: fix.SessionID) -> None:  # noqa: N802 (QuickFIX's name)
         self.received += 1
         if message.getHeader().getField(35) == ORDER_CANCEL_REQUEST:
+            if self._journal is not None:
+                self._journal.execute("INSERT INTO turn VALUES (NULL, ?, ?, ?, ?)", self._row)
             fix.Session.sendToTarget(fix.Message(EXECUTION_REPORT, False), session_id)
+
+
+def journal_in(directory: Path) -> sqlite3.Connection:
+    """A journal with the settings of fixgw's under `journal.sync = "normal"`."""
+    journal = sqlite3.connect(directory / "journal.db", isolation_level=None)
+    journal.execute("PRAGMA journal_mode=WAL")
+    journal.execute("PRAGMA synchronous=NORMAL")
+    journal.execute("CREATE TABLE turn (seq INTEGER PRIMARY KEY, a TEXT, b TEXT, c TEXT, d TEXT)")
+    return journal
 
 
 def serve_by_start(
@@ -170,6 +189,7 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mode", choices=("start", "poll"), required=True, help="whose thread runs QuickFIX")
+    parser.add_argument("--commit", action="store_true", help="commit a row before each answer")
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
     parser.add_argument("--store", type=Path, help="where QuickFIX keeps its messages (default: temporary)")
     parser.add_argument("--dictionary", type=Path, default=SPEC if SPEC.exists() else INSTALLED_SPEC)
@@ -197,7 +217,7 @@ def main() -> None:
             )
         )
         settings = fix.SessionSettings(str(settings_file))
-        application = Canceler()
+        application = Canceler(journal_in(store) if arguments.commit else None)
         acceptor = fix.SocketAcceptor(application, fix.FileStoreFactory(settings), settings)
         session_id = fix.SessionID("FIX.4.4", arguments.sender, arguments.target)
         if arguments.mode == "start":

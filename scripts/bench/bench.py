@@ -2,7 +2,8 @@
 
 Contestants, each in processes of its own: (a) bare QuickFIX in Python under `start()`, (b) the same under
 `poll()`, (c) fixgw's engine with `journal.sync = "normal"`, (d) with "full", (e) as (c) through the edge,
-which is what clients meet, (f) the same over TLS. The rounds are interleaved, and a ratio is the median of
+which is what clients meet, (f) the same over TLS, and (g) as (b), but with a row committed to SQLite before each
+answer: what of the round trip nobody can do without who loses nothing. The rounds are interleaved, and a ratio is the median of
 the rounds' ratios, because the machine is shared: what matters is who is faster beside whom.
 """
 
@@ -66,9 +67,9 @@ class Server:
 
 
 @contextmanager
-def bare(mode: str) -> Iterator[Server]:
+def bare(mode: str, *options: str) -> Iterator[Server]:
     """A bare acceptor under `start` or `poll`."""
-    command = [sys.executable, str(ROOT / "scripts" / "bench" / "bare.py"), "--mode", mode]
+    command = [sys.executable, str(ROOT / "scripts" / "bench" / "bare.py"), "--mode", mode, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline() if process.stdout is not None else ""
         yield Server(process.pid, int(line.split()[1]), True)
@@ -129,6 +130,7 @@ CONTESTANTS: dict[str, Callable[[], AbstractContextManager[Server]]] = {
     "(d) fixgw, full": lambda: gateway("full"),
     "(e) as (c), through the edge": lambda: gateway("normal", Door.PLAIN),
     "(f) as (c), edge and TLS": lambda: gateway("normal", Door.TLS),
+    "(g) as (b), with a commit": lambda: bare("poll", "--commit"),
 }
 
 
