@@ -3,7 +3,8 @@
 It reads nothing of the request but its type, decides nothing and remembers nothing, so it shows what Python
 on QuickFIX with a file store can reach at most, either on QuickFIX's own thread (`--mode start`) or driven
 from Python's (`--mode poll`). With `--commit` it commits a row to SQLite before it answers, which is what a
-gateway that loses nothing cannot go below. It prints `ready` and its port once it listens, and ends on SIGTERM or SIGINT.
+gateway that loses nothing cannot go below. It prints `ready` and its port once it listens, and ends on
+SIGTERM or SIGINT.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
 Contestants, each in processes of its own: (a) bare QuickFIX in Python under `start()`, (b) the same under
 `poll()`, (c) fixgw's engine with `journal.sync = "normal"`, (d) with "full", (e) as (c) through the edge,
-which is what clients meet, (f) the same over TLS, and (g) as (b), but with a row committed to SQLite before each
-answer: what of the round trip nobody can do without who loses nothing. The rounds are interleaved, and a ratio is the median of
-the rounds' ratios, because the machine is shared: what matters is who is faster beside whom.
+which is what clients meet, (f) the same over TLS, and (g) as (b), but with a row committed to SQLite before
+each answer, without which something can be lost. The rounds are interleaved, and a ratio is the median of the
+rounds' ratios, because the machine is shared: what matters is who is faster beside whom.
 """
 
 import argparse
