@@ -232,11 +232,14 @@ class OrderBook:
         known = self._ids.get(order.cl_ord_id)
         self._ids[order.cl_ord_id] = order.order_id if known is None else (*_uses(known), order.order_id)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether more is remembered than the bound allows."""
+        return len(self._forgettable) > self._closed_max
+
     def has_old(self, before: datetime) -> bool:
         """Whether there is something to `forget`."""
-        if not self._forgettable:
-            return False
-        return self._forgettable[0][0] < before or len(self._forgettable) > self._closed_max
+        return self.is_full or (bool(self._forgettable) and self._forgettable[0][0] < before)
 
     def forget(self, before: datetime, at_most: int, settled: datetime | None = None) -> None:
         """Forget closed orders and used ids older than `before` or above the bound, `at_most` per call.

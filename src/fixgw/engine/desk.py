@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter_ns
 from typing import Any
 
@@ -80,6 +80,7 @@ from fixgw.journal.contract import Journal, Loaded, SessionNumbers
 
 log = structlog.get_logger("fixgw.desk")
 
+SECOND = timedelta(seconds=1)
 UNCOMMITTED_MAX = 250  # a quarter of what a recovery goes further than the journal when a store is lost
 
 
@@ -106,7 +107,7 @@ class Desk:
         self.directory = directory
         self._journal = journal
         self._limits = limits
-        self._at = now
+        self._at = self._forget_at = now
         self._sandbox = Sandbox(loaded.sandbox)
         self.answers = Answers()
         self.venues = Venues(self._sandbox, self.answers.put)
@@ -408,6 +409,18 @@ class Desk:
                 told.append((report, position))
         changes.remember(state, event, before, told)
 
+    def _forget(self) -> None:
+        """Forget what was closed long ago; looked for once a second, in memory that nobody else needs."""
+        before, is_second = self._at - self._limits.closed_for, self._at >= self._forget_at
+        has_more = False
+        for state in self.states.values():
+            book = state.book
+            if book.is_full or (is_second and book.has_old(before)):
+                book.forget(before, self._limits.expire_per_turn, self._journal.settled)
+                has_more |= book.has_old(before)
+        if is_second and not has_more:
+            self._forget_at = self._at + SECOND
+
     def _command(self, said: VenueRequest | SandboxCommand | SessionCommand | ReleaseLock) -> Refusal | None:
         if isinstance(said, ReleaseLock):
             return self.alarm.release(said, self._at)
@@ -436,9 +449,7 @@ class Desk:
                 self._record.other("clock", "DayEnded", state.oms.oms_id, (event,), self._at)
                 self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
                 self._record.line("day ended", self._at, oms=state.oms.oms_id)
-            before = self._at - self._limits.closed_for
-            if state.book.has_old(before):
-                state.book.forget(before, self._limits.expire_per_turn, self._journal.settled)
+        self._forget()
         self.alarm.run_out(self._at)
         for state, mass_cancel_id in self.venues.overdue(self._at):
             seconds = f"{state.oms.scope_timeout.total_seconds():g} s"

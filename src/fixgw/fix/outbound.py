@@ -110,11 +110,15 @@ def with_header(body: str, *fields: str) -> str:
     return SOH.join((msg_type, *fields, rest))
 
 
+_TWO, _THREE = [f"{number:02}" for number in range(100)], [f"{number:03}" for number in range(1000)]
+"""Numbers in two and in three digits: to format six of them takes twice as long, strftime four times."""
+
+
 @lru_cache(maxsize=64)
 def timestamp(at: datetime) -> str:
     """`at` (aware UTC) as FIX's UTCTimestamp, in milliseconds."""
-    date, time = f"{at.year:04}{at.month:02}{at.day:02}", f"{at.hour:02}:{at.minute:02}:{at.second:02}"
-    return f"{date}-{time}.{at.microsecond // 1000:03}"  # strftime takes twice as long
+    date = f"{at.year:04}{_TWO[at.month]}{_TWO[at.day]}"
+    return f"{date}-{_TWO[at.hour]}:{_TWO[at.minute]}:{_TWO[at.second]}.{_THREE[at.microsecond // 1000]}"
 
 
 def _number(value: Decimal) -> str:
