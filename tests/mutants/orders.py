@@ -13,7 +13,7 @@ from fixgw.core.permissions import Ruling
 from fixgw.core.reports import CancelReject, ExecType, Execution
 from fixgw.core.requests import CancelOrder, ClientRequest
 from fixgw.core.tell import UNSOLICITED, Told
-from fixgw.engine import desk
+from fixgw.engine import effects
 from tests.mutants.shapes import Written, read, tells, written
 from tests.mutants.switch import fault
 
@@ -119,7 +119,7 @@ def already_pending_is_too_late(report: Written) -> None:
         report.put(102, "0")
 
 
-@fault(113, desk, "evolve")
+@fault(113, effects, "evolve")
 def refused_cancel_takes_the_order(original: Any, state: Any, event: Event) -> Any:
     """A cancel that the venue refused is rejected, and the order is gone all the same."""
     before, after = original(state, event)
@@ -128,7 +128,7 @@ def refused_cancel_takes_the_order(original: Any, state: Any, event: Event) -> A
     return before, after
 
 
-@fault(114, desk, "evolve")
+@fault(114, effects, "evolve")
 def refused_cancel_stays_pending(original: Any, state: Any, event: Event) -> Any:
     """After a refused cancel the order takes no further one."""
     before, after = original(state, event)
@@ -337,7 +337,7 @@ def user_of_a_cancel_is_ignored(original: Any, state: Any, ask: Any, visible: An
     return original(state, replace(ask, owner_id=None), visible)
 
 
-@fault(144, desk, "evolve")
+@fault(144, effects, "evolve")
 def refused_cancel_takes_back_the_fills(original: Any, state: Any, event: Event) -> Any:
     """After a refused cancel the order stands as it was entered."""
     before, after = original(state, event)

@@ -10,7 +10,7 @@ from fixgw.core.events import CancelRefused, Event, MassCancelAccepted, OrderCan
 from fixgw.core.order import ZERO, Order, OrdStatus
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, Outgoing
 from fixgw.core.tell import Told
-from fixgw.engine import desk
+from fixgw.engine import effects
 from fixgw.fix.acceptor import Acceptor
 from tests.mutants.shapes import Written, misses, tells, written
 from tests.mutants.switch import fault
@@ -109,7 +109,7 @@ def refused_one_is_not_told(told: list[Told], event: Event, before: Order | None
     return [] if isinstance(event, CancelRefused) and _is_of_mass_cancel(before) else told
 
 
-@fault(252, desk, "evolve")
+@fault(252, effects, "evolve")
 def refused_one_is_gone(original: Any, state: Any, event: Event) -> Any:
     """An order that the venue did not cancel is taken for canceled later."""
     before, after = original(state, event)
@@ -265,7 +265,7 @@ def canceler_gets_ends_that_are_not_his(
     return [*told, *(("OPERATOR1", report) for session, report in told if session == ref.session)]
 
 
-@fault(285, desk, "evolve")
+@fault(285, effects, "evolve")
 def refused_one_takes_back_its_fills(original: Any, state: Any, event: Event) -> Any:
     """After its cancel was refused an order of a mass cancel stands as it was entered."""
     before, after = original(state, event)

@@ -16,7 +16,7 @@ from fixgw.core.state import OmsState
 from fixgw.core.tell import Told
 from fixgw.edge.frames import Cut
 from fixgw.edge.pipe import Pipe
-from fixgw.engine import desk
+from fixgw.engine import effects
 from fixgw.fix.framing import message
 from fixgw.fix.inbound import Inbound
 from fixgw.fix.outbound import Outbound
@@ -173,7 +173,7 @@ def tells(scenario: int) -> Callable[[Tells], Tells]:
         ) -> list[Told]:
             return change(list(original(state, event, before, after, **how)), event, before, after)
 
-        add(scenario, desk, "tell", wrong, change)
+        add(scenario, effects, "tell", wrong, change)
         return change
 
     return register

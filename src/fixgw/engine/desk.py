@@ -1,8 +1,7 @@
 """The desk: takes requests in one total order, decides, journals, and only then hands out reports."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import perf_counter_ns
 from typing import Any
 
@@ -12,22 +11,16 @@ from msgspec.structs import replace
 from fixgw.core import repetition
 from fixgw.core.controls import Timer
 from fixgw.core.decision import Decision, refuse
-from fixgw.core.directory import Directory, PendingCancelReports
+from fixgw.core.directory import Directory
 from fixgw.core.errors import Refusal, Subject, not_authorized, not_found, server_error
 from fixgw.core.events import (
-    CancelRequested,
     Event,
-    MassCancelAccepted,
-    OrdersCanceled,
 )
 from fixgw.core.oms import (
     decide,
-    end_day,
-    expire,
     run_out,
     waiting_mass_cancel,
 )
-from fixgw.core.order import Order
 from fixgw.core.requests import (
     ApiRequest,
     CancelOrder,
@@ -38,16 +31,16 @@ from fixgw.core.requests import (
     TriggerOrder,
     VenueRequest,
 )
-from fixgw.core.state import OmsState, evolve
-from fixgw.core.tell import Pending, tell
+from fixgw.core.state import OmsState
 from fixgw.core.update import Update
-from fixgw.core.venue import decide_answers
 from fixgw.engine.alarm import Alarm
 from fixgw.engine.answers import Answers, Tell, answered
-from fixgw.engine.changes import Changes, Told, requester_of
+from fixgw.engine.changes import Changes
 from fixgw.engine.delivery import Delivery
+from fixgw.engine.effects import Effects
 from fixgw.engine.epochs import Epochs
 from fixgw.engine.outbox import Outbox
+from fixgw.engine.passing import Passing
 from fixgw.engine.rate import Rates
 from fixgw.engine.recall import Recall
 from fixgw.engine.record import Record
@@ -80,13 +73,7 @@ from fixgw.journal.contract import Journal, Loaded, SessionNumbers
 
 log = structlog.get_logger("fixgw.desk")
 
-SECOND = timedelta(seconds=1)
 UNCOMMITTED_MAX = 250  # a quarter of what a recovery goes further than the journal when a store is lost
-
-
-def _always(_: str, __: int) -> bool:
-    """Pending Cancel is to be reported: no end is known yet."""
-    return True
 
 
 class Desk:
@@ -107,13 +94,12 @@ class Desk:
         self.directory = directory
         self._journal = journal
         self._limits = limits
-        self._at = self._forget_at = now
+        self._at = now
         self._sandbox = Sandbox(loaded.sandbox)
         self.answers = Answers()
         self.venues = Venues(self._sandbox, self.answers.put)
         self._changes = Changes(loaded.counters)
         self._record = Record(self._changes, log_requests)
-        self._expiring: deque[tuple[OmsState, int]] = deque()
         self.outbox = Outbox(loaded.sessions, loaded.outbox, directory.sessions)
         self._recall = Recall(journal, self.outbox)
         self._delivery = Delivery(
@@ -136,18 +122,19 @@ class Desk:
         self.states = {
             oms_id: restored(oms_id, directory, loaded, limits.closed_max, now) for oms_id in directory.omses
         }
-        for state in self.states.values():
-            self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
+        self._effects = Effects(directory, self._changes, self.outbox, self.answers, self.venues)
+        happened = self._effects.happened
+        self._passing = Passing(self.states, journal, self._record, self.venues, happened, now)
         self.alarm = Alarm(
             directory,
             self.states,
             self._changes.take_id,
             self._record,
-            self._happened,
+            happened,
             self._carry_out,
         )
         self._words = VenueWords(
-            self.states, self._changes, self._record, self.answers, self.venues, self._happened
+            self.states, self._changes, self._record, self.answers, self.venues, happened
         )
         self._sessions = Sessions(self.outbox, self.epochs, self._commit_numbers, self.alarm.will_reset)
 
@@ -187,7 +174,7 @@ class Desk:
         `now` is aware UTC. Raises JournalError, and whatever `door` raises when it cannot send.
         """
         self._at = now
-        self._pass_time()
+        self._pass_time(now)
         for arrival in arrivals:
             if isinstance(arrival, Presence):
                 self.alarm.presence(arrival, now)
@@ -225,12 +212,12 @@ class Desk:
     @property
     def has_work(self) -> bool:
         """Whether a turn is due although nothing arrived."""
-        return bool(self.outbox) or bool(self._expiring)
+        return bool(self.outbox) or self._passing.has_work
 
     def is_due(self, now: datetime) -> bool:
         """Whether an end of day, or a scheduled reset, has come (`now` is aware UTC)."""
-        days_end = any(now >= state.next_day_end() for state in self.states.values())
-        return days_end or self.alarm.is_due(now) or bool(self.epochs.due(now)) or self.venues.is_due(now)
+        timed = (self._passing, self.alarm, self.venues)
+        return any(one.is_due(now) for one in timed) or bool(self.epochs.due(now))
 
     def keep_numbers(self, door: SessionDoor) -> None:
         """Commit the numbers of sessions that sent many messages of their own: heartbeats, answers to tests.
@@ -271,7 +258,7 @@ class Desk:
         request = arrival.request
         state = self._state_for(request, self.directory.sessions[session].oms_id)
         decision = self._decide(state, request)
-        events = self._apply(state, request, decision)
+        events = self._effects.decided(state, request, decision, self._at)
         self._record.arrival(arrival, state.oms.oms_id, decision, events, self._at, started)
 
     def _ask(self, ask: Ask, answer: Tell) -> None:
@@ -285,7 +272,7 @@ class Desk:
             return
         state = self._state_for(request, next(iter(self.states)))
         decision = self._decide(state, request)
-        events = self._apply(state, request, decision)
+        events = self._effects.decided(state, request, decision, self._at)
         self._record.ask(ask, state.oms.oms_id, decision, events, self._at, started)
         if decision.to_read is None:
             self.answers.put(answer, answered(ask, state, decision, events))
@@ -322,7 +309,7 @@ class Desk:
         decision = run_out(state, timer, self._at, self._changes.next_id)
         if self.venues.away(state, decision, self._at) is not None:
             return None
-        return decision, self._apply(state, timer.request, decision)
+        return decision, self._effects.decided(state, timer.request, decision, self._at)
 
     def _above_rate(self, state: OmsState, request: NewOrder) -> Refusal | None:
         """Why an order is one too many for its session now; a repetition is none, and is not counted."""
@@ -332,94 +319,6 @@ class Desk:
         if session.orders_per_second and repetition.answer(state, request, self._at) is not None:
             return None
         return self._rates.take(session, self._at)
-
-    def _apply(
-        self, state: OmsState, request: ClientRequest | ApiRequest, decision: Decision
-    ) -> Sequence[Event]:
-        if request.session is not None:
-            for reply in decision.replies:
-                self.outbox.put(request.session, reply)
-        changes = [(event, evolve(state, event)) for event in decision.events]
-        answers = self.venues.carry_out(state, decision, self._at)
-        ends = {answer.order_id for answer in answers} if answers else set()
-        mass_cancel_id: int | None = None
-
-        def shows_pending(session: str, order_id: int) -> bool:
-            return order_id not in ends or self._wants_pending(session)
-
-        for event, (before, after) in changes:
-            if (
-                ends
-                and isinstance(event, CancelRequested)
-                and not shows_pending(event.ref.session or "", event.order_id)
-            ):
-                self._changes.note(state, event, before, after)  # its end is told below, in this same turn
-            else:
-                self._applied(state, event, before, after, shows_pending)
-            if after is None and isinstance(event, MassCancelAccepted):
-                mass_cancel_id = event.mass_cancel_id
-                self.answers.taken_on(state, event, ends)
-        if not answers:
-            return decision.events
-        ended = list(decide_answers(state, answers, mass_cancel_id, self._at))
-        for event in ended:
-            self._happened(state, event)
-        return (*decision.events, *ended)
-
-    def _wants_pending(self, session: str) -> bool:
-        """Whether Pending Cancel is reported to `session` also when the end is known already."""
-        settings = self.directory.sessions.get(session)
-        return settings is not None and settings.pending_cancel is PendingCancelReports.ALWAYS
-
-    def _happened(self, state: OmsState, event: Event) -> None:
-        """Apply one event, and queue what is told of it."""
-        before, after = evolve(state, event)
-        self._applied(state, event, before, after)
-
-    def _applied(
-        self,
-        state: OmsState,
-        event: Event,
-        before: Order | None,
-        after: Order | None,
-        shows_pending: Pending = _always,
-    ) -> None:
-        """Queue the reports of an event that was just applied, and note what the journal has to store."""
-        changes = self._changes
-        changes.note(state, event, before, after)
-        last_exec_id = changes.last_exec_id
-        reports = tell(
-            state, event, before, after, next_exec_id=changes.next_exec_id, shows_pending=shows_pending
-        )
-        ref = requester_of(event, before)
-        if isinstance(event, OrdersCanceled):
-            self.answers.all_canceled(state, event, last_exec_id + 1)
-        else:
-            exec_id = changes.last_exec_id if changes.last_exec_id > last_exec_id else 0
-            self.answers.happened(event, after, ref, exec_id)
-        is_end_of_many = before is not None and ref is not None and ref.mass_cancel_id is not None
-        if is_end_of_many or isinstance(event, OrdersCanceled):
-            for session, report in reports:  # the answer of a mass cancel is its r, which was kept before
-                self.outbox.put(session, report)
-            return
-        told: list[Told] = []
-        for session, report in reports:
-            position = self.outbox.put(session, report)
-            if ref is None or session == ref.session:
-                told.append((report, position))
-        changes.remember(state, event, before, told)
-
-    def _forget(self) -> None:
-        """Forget what was closed long ago; looked for once a second, in memory that nobody else needs."""
-        before, is_second = self._at - self._limits.closed_for, self._at >= self._forget_at
-        has_more = False
-        for state in self.states.values():
-            book = state.book
-            if book.is_full or (is_second and book.has_old(before)):
-                book.forget(before, self._limits.expire_per_turn, self._journal.settled)
-                has_more |= book.has_old(before)
-        if is_second and not has_more:
-            self._forget_at = self._at + SECOND
 
     def _command(self, said: VenueRequest | SandboxCommand | SessionCommand | ReleaseLock) -> Refusal | None:
         if isinstance(said, ReleaseLock):
@@ -442,24 +341,11 @@ class Desk:
         """The states of the OMSes whose orders live on the sandbox."""
         return [state for state in self.states.values() if state.oms.is_embedded]
 
-    def _pass_time(self) -> None:
-        for state in self.states.values():
-            if (event := end_day(state, self._at)) is not None:
-                self._happened(state, event)
-                self._record.other("clock", "DayEnded", state.oms.oms_id, (event,), self._at)
-                self._expiring.extend((state, order_id) for order_id in state.book.open_ids())
-                self._record.line("day ended", self._at, oms=state.oms.oms_id)
-        self._forget()
-        self.alarm.run_out(self._at)
-        for state, mass_cancel_id in self.venues.overdue(self._at):
+    def _pass_time(self, now: datetime) -> None:
+        self._passing.to(now, self._limits)
+        self.alarm.run_out(now)
+        for state, mass_cancel_id in self.venues.overdue(now):
             seconds = f"{state.oms.scope_timeout.total_seconds():g} s"
             why = f"the orders on the venue could not be read within {seconds}"
-            self._words.scope_read(state, ScopeRead(state.oms.oms_id, mass_cancel_id, why), "clock", self._at)
-        for _ in range(min(len(self._expiring), self._limits.expire_per_turn)):
-            state, order_id = self._expiring.popleft()
-            expired = expire(state, order_id, self._at)
-            if expired is not None:
-                self._happened(state, expired)
-                self._record.other("clock", type(expired).__name__, state.oms.oms_id, (expired,), self._at)
-                if isinstance(expired, CancelRequested):
-                    self.venues.cancel(state, (order_id,), None)
+            self._words.scope_read(state, ScopeRead(state.oms.oms_id, mass_cancel_id, why), "clock", now)
+        self._passing.expire_some(now, self._limits)
