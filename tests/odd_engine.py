@@ -3,6 +3,7 @@
 loop          hangs in an endless loop of Python as soon as there is a file `hang` in the data directory
 exit-N        ends with the exit code N instead of starting
 slow          takes SLOW_SECONDS longer to start
+sleepy        sleeps for PARK_SECONDS when it has nothing to do
 unbound       does not ask the kernel to end it with the supervisor
 short-stop    is given less time for a clean stop (this one is about the supervisor)
 """
@@ -20,6 +21,7 @@ from fixgw.engine import __main__ as engine
 
 SLOW_SECONDS = 2.5
 SHORT_SECONDS = 0.5
+PARK_SECONDS = 30.0
 
 
 def spin_for_ever() -> NoReturn:
@@ -30,21 +32,23 @@ def spin_for_ever() -> NoReturn:
 
 def misbehave(how: str, arguments: list[str]) -> None:
     """Do what `how` says, or prepare it, in the engine's process."""
-    from fixgw.engine.loop import Loop  # loads QuickFIX
+    from fixgw.engine import loop  # loads QuickFIX
 
     if how == "loop":
         (data,) = (word.removeprefix("--data=") for word in arguments if word.startswith("--data="))
-        hang, turn = Path(data) / "hang", Loop.turn
+        hang, turn = Path(data) / "hang", loop.Loop.turn
 
-        def turn_or_hang(self: Loop) -> bool:
+        def turn_or_hang(self: loop.Loop) -> bool:
             if hang.exists():
                 hang.unlink()
                 spin_for_ever()
             return turn(self)
 
-        Loop.turn = turn_or_hang  # type: ignore[method-assign]
+        loop.Loop.turn = turn_or_hang  # type: ignore[method-assign]
     elif how == "slow":
         time.sleep(SLOW_SECONDS)
+    elif how == "sleepy":
+        loop.PARK_SECONDS = PARK_SECONDS
     elif how == "unbound":
         kernel = SimpleNamespace(prctl=lambda *_: -1)
         ctypes.CDLL = lambda *_: kernel  # type: ignore[assignment,misc]

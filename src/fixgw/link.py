@@ -1,9 +1,9 @@
 """The link: frames on a Unix socket that carry requests to the running engine, and the replies.
 
 A frame is four bytes of length, big-endian, and a JSON document. A request is a `Said` or a `Question`, and
-gets one `Answer`. Or it is `Asked` for an API client, one after the other without waiting, and gets an
-`Answered` with its number; between those come the `Happened` that it watches. The socket is
-`DATA/engine.sock`, for the same user only (mode 0600).
+gets one `Answer`; a `Ring` only wakes the engine. Or it is `Asked` for an API client, one after the other
+without waiting, and gets an `Answered` with its number; between those come the `Happened` that it watches.
+The socket is `DATA/engine.sock`, for the same user only (mode 0600).
 """
 
 import socket
@@ -27,6 +27,7 @@ from fixgw.engine.turn import (
     EdgeReport,
     Happened,
     ReleaseLock,
+    Ring,
     SessionCommand,
     Status,
     WatchOrders,
@@ -79,16 +80,16 @@ Answer = Reply | StatusReply | EdgeReply
 """What a request is answered with; a `Reply` with an errorcode, when it is not understood."""
 
 Told = Answer | Answered | Happened | VenueAsk
-Taken = tuple[Said | Question | Asked, Callable[[Told], None]]
+Taken = tuple[Said | Question | Asked | Ring, Callable[[Told], None]]
 """A request, and the way to answer it: the same for all requests of a connection."""
 
-_decode = msgspec.json.Decoder(Said | Question | Asked).decode
+_decode = msgspec.json.Decoder(Said | Question | Asked | Ring).decode
 decode_told = msgspec.json.Decoder(Answered | Happened | VenueAsk).decode
 _decode_answer: Callable[[bytes], Answer] = msgspec.json.Decoder(Answer).decode
 _decode_answered: Callable[[bytes], Answered] = msgspec.json.Decoder(Answered).decode
 
 
-def frame(said: Said | Question | Asked | Told) -> bytes:
+def frame(said: Said | Question | Asked | Ring | Told) -> bytes:
     """What is said, as it goes over the link."""
     body = _encode(said)
     return LENGTH.pack(len(body)) + body
@@ -162,9 +163,9 @@ class LinkServer:
                 taken += self._requests(connection, asked_max)
         return taken
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until something can be taken or sent, so many seconds at most."""
-        self._selector.select(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Sleep until something can be taken or sent, so many seconds at most; whether something can."""
+        return bool(self._selector.select(seconds))
 
     def flush(self) -> bool:
         """Send what the connections were told, as far as they take it; whether more can be sent at once."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+from fixgw.edge.doorbell import Doorbell
 from fixgw.edge.frames import Framer
 from fixgw.edge.pipe import EngineSide, Limits, Pipe
 from fixgw.edge.window import ALONE_MAX, WITH_ENGINE_MAX, Company
@@ -61,7 +62,17 @@ class Piped:
     def __init__(self, company: Company) -> None:
         self.client, self.engine = Transport(), Transport()
         self.company = company
-        self.pipe = Pipe("A", "127.0.0.1", "", 30, LIMITS, lambda *_: None, lambda frame: frame, self.company)
+        self.pipe = Pipe(
+            "A",
+            "127.0.0.1",
+            "",
+            30,
+            LIMITS,
+            lambda *_: None,
+            lambda frame: frame,
+            self.company,
+            Doorbell(),
+        )
         EngineSide(self.pipe).connection_made(cast(asyncio.Transport, self.engine))
         self.pipe.begin(cast(asyncio.Transport, self.client), said(1), said(1), b"")
         self.answer(1)

@@ -55,7 +55,9 @@ class Edge:
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
         loop.add_signal_handler(signal.SIGHUP, self._load_soon)
         loop.add_reader(sys.stdin.fileno(), self._told)
-        reporting = asyncio.ensure_future(Reporter(data, self._front.sessions, self._disable).run())
+        reporter = Reporter(data, self._front.sessions, self._disable)
+        self._front.doorbell.ring = reporter.ring
+        reporting = asyncio.ensure_future(reporter.run())
         warn_at = loop.time()
         while not self._stopped.is_set():
             if self._is_listening:

@@ -20,6 +20,7 @@ import structlog
 
 from fixgw.config import Config
 from fixgw.edge import logon
+from fixgw.edge.doorbell import Doorbell
 from fixgw.edge.logon import Claim, Refused
 from fixgw.edge.pipe import EngineSide, Limits, Pipe, Take
 from fixgw.edge.verifier import Verifier
@@ -51,6 +52,7 @@ class Front:
     """Everybody who is connected. `disabled` are the sessions that may not log on now.
 
     `take` gets every message of a logged-on session: its name, `in` or `out`, and one or more whole messages.
+    `doorbell` wakes the engine.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Front:
         self._verifier = Verifier(config.credentials())
         self._pipes: dict[str, Pipe] = {}
         self._company = Company()
+        self.doorbell = Doorbell()
         self._visitors: dict[Visitor, asyncio.Task[None]] = {}  # in the order in which they came
         self._ended: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -256,6 +259,7 @@ class Front:
             self._take,
             log_on_again,
             self._company,
+            self.doorbell,
         )
         self._pipes[claim.session] = pipe
         try:

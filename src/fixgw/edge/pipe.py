@@ -13,6 +13,7 @@ from typing import cast
 import structlog
 from msgspec import Struct
 
+from fixgw.edge.doorbell import Doorbell
 from fixgw.edge.frames import Cut, Framer, sending_time, without_absurd_numbers
 from fixgw.edge.gap import Gap
 from fixgw.edge.pace import Pace
@@ -44,7 +45,7 @@ class Pipe:
     """Both connections of one logged-on session. `closed` is set when the engine has let go of the session.
 
     `take` gets every message. `log_on_again` gets a further Logon and says what goes on in its place, or
-    nothing if the connection has to end. `company` is shared by all pipes.
+    nothing if the connection has to end. `company` and `doorbell` are shared by all pipes.
 
     `heard_at` is when the client was heard last (the loop's time), `heartbeat` its HeartBtInt(108), seconds.
     """
@@ -59,6 +60,7 @@ class Pipe:
         take: Take,
         log_on_again: Callable[[bytes], bytes],
         company: Company,
+        doorbell: Doorbell,
     ) -> None:
         self.session = session
         self.address = address
@@ -78,6 +80,7 @@ class Pipe:
         self._resends = Resends(ENGINE_LONGEST, sending_time)
         self._gap = Gap()
         self._company = company
+        self._doorbell = doorbell
         self._window = Window()
         self._patience: asyncio.TimerHandle | None = None
         self._client: asyncio.Transport | None = None
@@ -104,7 +107,7 @@ class Pipe:
         self._rest = rest
         self.messages_in, self.bytes_in = 1, len(logon)
         self._take(self.session, b"in", logon)
-        self._engine.write(forwarded)
+        self._write(forwarded)
 
     def from_client(self, data: bytes) -> None:
         """Pass on what is whole of it."""
@@ -141,6 +144,7 @@ class Pipe:
                 )
         elif self.is_closing and self._engine is not None:
             self._engine.write_eof()
+            self._doorbell.sent(self._loop.time())
 
     def _lose_patience(self, messages_out: int) -> None:
         """Expect no more answers if there was none in all that time."""
@@ -156,7 +160,7 @@ class Pipe:
         data = cut.data
         if any(mark in data for mark in LOOKED_AT) or data.count(b"\x0134=") < len(cut.ends):
             data = self._looked_at(cut, self._loop.time())
-        self._engine.write(data)
+        self._write(data)
         self._gap.sent(cut)
         if self._gap.kept > self._limits.backlog_bytes_max:
             self._log.warning("cut off: too much behind a gap", kept_bytes=self._gap.kept)
@@ -320,8 +324,13 @@ class Pipe:
         if self._client is None or self._client.get_write_buffer_size() > WRITE_HIGH:
             return  # `client_drained` comes back to it
         piece = self._resends.next(self._loop.time())
-        if piece and self._engine is not None and not self.is_closing:
-            self._engine.write(piece)
+        if piece and not self.is_closing:
+            self._write(piece)
+
+    def _write(self, data: bytes) -> None:
+        if self._engine is not None:
+            self._engine.write(data)
+            self._doorbell.sent(self._loop.time())
 
     def _stop_reading(self, why: str) -> None:
         if not self._stops_reading and self._client is not None and not self._client.is_closing():

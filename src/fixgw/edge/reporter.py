@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from fixgw.engine.turn import EdgeReport, EdgeSession
+from fixgw.engine.turn import EdgeReport, EdgeSession, Ring
 from fixgw.link import FRAME_MAX, LENGTH, SOCKET_NAME, EdgeReply, frame
 
 log = structlog.get_logger("fixgw.edge")
@@ -15,6 +15,8 @@ log = structlog.get_logger("fixgw.edge")
 REPORT_SECONDS = 1.0
 FAILURES = 10  # one after the other, and it is said: an engine that starts again misses fewer
 ANSWER_SECONDS = 5.0  # a turn of the engine can take a moment; longer, and the connection is made anew
+
+_RING = frame(Ring())
 
 _decode = msgspec.json.Decoder(EdgeReply).decode
 
@@ -36,6 +38,12 @@ class Reporter:
         self._sessions = sessions
         self._disable = disable
         self._failures = 0  # one after the other
+        self._writer: asyncio.StreamWriter | None = None
+
+    def ring(self) -> None:
+        """Wake the engine. One that cannot be reached, or is busy, is not waited for."""
+        if self._writer is not None and not self._writer.transport.get_write_buffer_size():
+            self._writer.write(_RING)
 
     async def run(self) -> None:
         """Go on until cancelled. Raises nothing else: an engine that is away is tried again each second."""
@@ -53,6 +61,7 @@ class Reporter:
     async def _speak(self) -> None:
         async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_unix_connection(self._path)
+        self._writer = writer
         try:
             while True:
                 async with asyncio.timeout(ANSWER_SECONDS):
@@ -61,6 +70,7 @@ class Reporter:
                 self._disable(frozenset(answer.disabled))
                 await asyncio.sleep(REPORT_SECONDS)
         finally:
+            self._writer = None
             writer.transport.abort()
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> EdgeReply:

@@ -16,7 +16,7 @@ from fixgw.engine.answers import Tell
 from fixgw.engine.clock import Clock
 from fixgw.engine.desk import Desk
 from fixgw.engine.overview import Overview
-from fixgw.engine.turn import Answered, Ask, Command, Status, WatchOrders
+from fixgw.engine.turn import Answered, Ask, Command, Ring, Status, WatchOrders
 from fixgw.engine.venue_asks import ServeVenues, VenueHealth, VenueSaid
 from fixgw.fix.acceptor import Acceptor
 from fixgw.fix.application import die
@@ -40,7 +40,7 @@ LOGOUT_SECONDS = (
 KEEP_TIME_SECONDS = 0.5  # how often heartbeats and the supervisor are looked after, however busy the loop is
 COLLECT_SECONDS = 1.0  # how often an idle loop collects what exceptions and the like left behind
 ASKED_BESIDE_FIX = 4  # of one connection of the link at least, in a turn whose end a FIX client waits for
-PARK_SECONDS = 0.0005  # the longest that an idle loop keeps a message waiting
+PARK_SECONDS = 0.01  # the longest that an idle loop keeps a message of FIX waiting for which nobody rings
 YIELDED_SECONDS = 0.00005  # a yield that took longer gave the core to somebody
 CROWDED_SECONDS = 0.05  # so long after one there is no core to wait on: then the link is slept for
 WAIT_SECONDS = 0.001  # the longest that a message of FIX waits meanwhile
@@ -87,17 +87,21 @@ class Loop:
     def run(self, flush: Callable[[], None]) -> None:
         """Until told to stop. `flush` is called when there is nothing to do. Raises what a turn raises."""
         awake_until = collect_at = 0.0
+        is_roused = False
         gc.freeze()  # what a start has loaded stays
         gc.disable()  # orders and events hold no cycles; a collection in the middle of work would stall it
         while not self._stopping:
             if self.turn():
                 awake_until = time.monotonic() + SPIN_SECONDS
+                is_roused = False
             elif (now := time.monotonic()) > awake_until:
                 flush()
                 if now > collect_at:
                     gc.collect(1)
                     collect_at = now + COLLECT_SECONDS
-                time.sleep(PARK_SECONDS)
+                if is_roused:  # by somebody who sends, and does not read his answers
+                    time.sleep(WAIT_SECONDS)
+                is_roused = self._link.wait(PARK_SECONDS)
             elif now < self._crowded_until and now > self._fix_until:
                 self._link.wait(WAIT_SECONDS)
             else:
@@ -127,9 +131,12 @@ class Loop:
         commands: list[Command] = []
         asked: list[tuple[Ask, Tell]] = []
         questions: list[tuple[Question, Callable[[Told], None]]] = []
-        for said, answer in self._link.take(_asked_max(len(arrivals))):
+        taken = self._link.take(_asked_max(len(arrivals)))
+        for said, answer in taken:
             if isinstance(said, Ask):
                 asked.append((said, answer))
+            elif isinstance(said, Ring):
+                pass  # what it rings for has come by now, or comes in the next turn
             elif isinstance(said, WatchOrders):
                 self._desk.answers.watch(answer, said.accounts)
                 answer(Answered(said.number))
@@ -157,7 +164,7 @@ class Loop:
         if is_second:
             self._desk.keep_numbers(self._acceptor)  # now that whatever QuickFIX has counted is decided
         has_more = self._link.flush()
-        return is_due or has_more
+        return is_due or has_more or bool(taken)
 
 
 def _words(said: VenueSaid, tell: Callable[[Answered], None]) -> list[Command]:

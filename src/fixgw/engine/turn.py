@@ -112,6 +112,10 @@ class EdgeReport(Struct, frozen=True, tag=True, array_like=True):
     sessions: tuple[EdgeSession, ...]
 
 
+class Ring(Struct, frozen=True, tag=True, array_like=True):
+    """The edge has just sent something over FIX to an engine that may be asleep. It gets no answer."""
+
+
 class Ask(Struct, frozen=True, tag=True, array_like=True, gc=False):
     """A request of an API client. `number` comes back in its answer; `door` is the dialect that it is in."""
 
