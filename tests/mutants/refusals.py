@@ -18,6 +18,7 @@ from fixgw.core.scope import Scope, ScopeType
 from fixgw.core.state import OmsState
 from fixgw.engine.venues import Venues
 from fixgw.fix import inbound
+from fixgw.fix.fields import FieldError
 from fixgw.fix.inbound import Inbound
 from tests.mutants.orders import YES
 from tests.mutants.shapes import Written, written
@@ -38,7 +39,7 @@ def _missing_means_all(scenario: int, scope: ScopeType) -> None:
     def wrong(original: Any, self: Any, fields: dict[str, str], scope_type: str) -> Any:
         try:
             return original(self, fields, scope_type)
-        except inbound._FieldError as error:
+        except FieldError as error:
             if scope_type == scope.value and "is missing" in str(error):
                 return Scope(ScopeType.ALL)
             raise
@@ -94,7 +95,7 @@ def other_roles_are_ignored(original: Any, self: Any, fields: dict[str, str], ra
     """A party with a PartyRole(452) that is not understood is ignored."""
     try:
         return original(self, fields, raw)
-    except inbound._FieldError:
+    except FieldError:
         return None, None
 
 

@@ -6,12 +6,11 @@ QuickFIX has checked the message against spec/FIX44.xml before: required fields,
 import re
 from collections.abc import Callable, Container, Sequence
 from decimal import Decimal
-from functools import lru_cache
 from zlib import crc32
 
-from fixgw.core.directory import InstrumentName, OmsName, Session
+from fixgw.core.directory import InstrumentName, Session
 from fixgw.core.errors import Refusal, Subject, invalid, not_supported
-from fixgw.core.order import QUANTITY_DIGITS, SIDES, OrdType, TimeInForce
+from fixgw.core.order import SIDES, OrdType, TimeInForce
 from fixgw.core.requests import (
     CancelOrder,
     ClientRequest,
@@ -24,17 +23,9 @@ from fixgw.core.requests import (
 )
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.fix.dictionary import SOH, Dictionary
+from fixgw.fix.fields import ECHOED, FieldError, FieldReader, Fields, NoEchoError, oms_of, shown
 
-Fields = dict[str, str]
 Kept = Sequence[str]
-
-NAME_MAX = 64  # characters of a Symbol(55) or SecurityID(48): no instrument has a longer one
-
-_ECHOED = re.compile(r"[\x21-\x7e]{1,64}")  # an id that can be sent back as it came
-_NUMBER = re.compile(
-    r"(?=\.?[0-9])[0-9]{0,15}(\.[0-9]{0,12})?"
-)  # 27 digits: sums and differences stay exact in 28
-_ID = re.compile(r"[0-9]{1,18}")  # an AccountId, UserId, OMSId or OrderID: it fits 64 bits
 
 
 def _tags(*tags: int) -> frozenset[str]:
@@ -56,23 +47,11 @@ DEAD_MAN_MS = range(100, 86_400_001)
 DEAD_MAN_RULE = "0 or a number of milliseconds from 100 to 86400000 (a day)"
 
 
-class _FieldError(Exception):
-    """A field that cannot be read; caught where the request is put together."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.detail)
-        self.refusal = refusal
-
-
-class _NoEchoError(_FieldError):
-    """An id that cannot be echoed."""
-
-
-class Inbound:
+class Inbound(FieldReader):
     """Reads the messages of all sessions; `dictionary` gives the names that answers use for fields."""
 
     def __init__(self, dictionary: Dictionary) -> None:
-        self._label = dictionary.label
+        super().__init__(dictionary.label)
         self._readers: dict[str, Callable[[Fields, Session, str, Kept], ClientRequest]] = {
             "D": self._new_order,
             "F": self._cancel_order,
@@ -99,9 +78,9 @@ class Inbound:
             return self._malformed(fields, session, RequestKind.UNSUPPORTED, refusal, echo_id=False)
         try:
             return reader(fields, session, raw, kept)
-        except _NoEchoError as bad:
+        except NoEchoError as bad:
             return self._malformed(fields, session, RequestKind(msg_type), bad.refusal, echo_id=False)
-        except _FieldError as bad:
+        except FieldError as bad:
             return self._malformed(
                 fields, session, RequestKind(msg_type), bad.refusal, echo_id=True, kept=kept
             )
@@ -130,7 +109,7 @@ class Inbound:
             echo_id=echo_id,
             instrument=InstrumentName(fields.get("55"), fields.get("48")),
             side=fields.get("54"),
-            orig_cl_ord_id=orig if orig is not None and _ECHOED.fullmatch(orig) else None,
+            orig_cl_ord_id=orig if orig is not None and ECHOED.fullmatch(orig) else None,
             scope=Scope(ScopeType(scope_type)) if scope_type is not None else None,
             req_id=(fields.get("584") or fields.get("790")) if echo_id else None,
         )
@@ -142,7 +121,7 @@ class Inbound:
         instrument = self._instrument(fields)
         order_qty = self._quantity(fields, "38")
         if order_qty is None:
-            raise _FieldError(invalid("OrderQty(38) is missing"))
+            raise FieldError(invalid("OrderQty(38) is missing"))
         ord_type = _ORD_TYPES.get(fields["40"])
         price, stop_px = self._quantity(fields, "44"), self._quantity(fields, "99")
         if ord_type is not None:
@@ -162,7 +141,7 @@ class Inbound:
             stop_px,
             user_id=session.user_id,
             session=session.name,
-            oms=_oms(fields, oms_id),
+            oms=oms_of(fields, oms_id),
             cl_ord_id=cl_ord_id,
             content=_content(fields, kept),
             poss_resend=fields.get("97") == "Y",
@@ -175,7 +154,7 @@ class Inbound:
         for tag, known in _LISTED:
             value = fields.get(tag)
             if value is not None and value not in known:
-                return not_supported(f"{self._label(int(tag))}={_shown(value)} is not supported")
+                return not_supported(f"{self._label(int(tag))}={shown(value)} is not supported")
         return self._beyond(fields, _NEW_ORDER_TAGS)
 
     def _beyond(self, fields: Fields, known: frozenset[str]) -> Refusal | None:
@@ -192,11 +171,11 @@ class Inbound:
         owner_id, oms_id = self._parties(fields, raw)
         account_id = self._account(fields)
         if orig == "NONE" and order_id is None:
-            raise _FieldError(invalid("OrigClOrdID(41) is NONE and OrderID(37) is missing", Subject.ORDER))
+            raise FieldError(invalid("OrigClOrdID(41) is NONE and OrderID(37) is missing", Subject.ORDER))
         instrument = self._instrument(fields)
         order_qty = self._quantity(fields, "38")
         if order_qty is None:
-            raise _FieldError(invalid("OrderQty(38) is missing"))
+            raise FieldError(invalid("OrderQty(38) is missing"))
         return CancelOrder(
             order_id,
             None if orig == "NONE" else orig,
@@ -208,7 +187,7 @@ class Inbound:
             fields.get("37"),
             user_id=session.user_id,
             session=session.name,
-            oms=_oms(fields, oms_id),
+            oms=oms_of(fields, oms_id),
             cl_ord_id=cl_ord_id,
             content=_content(fields, kept),
             poss_resend=fields.get("97") == "Y",
@@ -223,7 +202,7 @@ class Inbound:
         return MassCancel(
             user_id=session.user_id,
             session=session.name,
-            oms=_oms(fields, oms_id),
+            oms=oms_of(fields, oms_id),
             cl_ord_id=cl_ord_id,
             content=_content(fields, kept),
             poss_resend=fields.get("97") == "Y",
@@ -245,16 +224,16 @@ class Inbound:
         timer, locks, is_dry_run = fields.get("20010"), fields.get("20011"), fields.get("20012") == "Y"
         if is_dry_run and (timer is not None or locks is not None):
             other = "20010" if timer is not None else "20011"
-            raise _FieldError(invalid(f"DryRun(20012)=Y and {self._label(int(other))} exclude each other"))
+            raise FieldError(invalid(f"DryRun(20012)=Y and {self._label(int(other))} exclude each other"))
         if locks == "N" and timer is not None:
-            raise _FieldError(invalid("LockOrders(20011)=N and DeadManTimer(20010) exclude each other"))
+            raise FieldError(invalid("LockOrders(20011)=N and DeadManTimer(20010) exclude each other"))
         if timer is None:
             return None, None if locks is None else locks == "Y", is_dry_run
         is_number = _MILLISECONDS.fullmatch(timer) is not None
         if not is_number or (int(timer) and int(timer) not in DEAD_MAN_MS):
-            raise _FieldError(invalid(f"DeadManTimer(20010)={_shown(timer)} is not {DEAD_MAN_RULE}"))
+            raise FieldError(invalid(f"DeadManTimer(20010)={shown(timer)} is not {DEAD_MAN_RULE}"))
         if not int(timer) and locks is not None:
-            raise _FieldError(invalid("DeadManTimer(20010)=0 and LockOrders(20011) exclude each other"))
+            raise FieldError(invalid("DeadManTimer(20010)=0 and LockOrders(20011) exclude each other"))
         return int(timer), True if locks == "Y" else None, False
 
     def _order_status(self, fields: Fields, session: Session, raw: str, _: Kept) -> OrderStatus:
@@ -265,7 +244,7 @@ class Inbound:
         return OrderStatus(
             user_id=session.user_id,
             session=session.name,
-            oms=_oms(fields, oms_id),
+            oms=oms_of(fields, oms_id),
             cl_ord_id=cl_ord_id,
             ref_seq_num=int(fields["34"]),
             order_id=order_id,
@@ -285,7 +264,7 @@ class Inbound:
         return MassStatus(
             user_id=session.user_id,
             session=session.name,
-            oms=_oms(fields, oms_id),
+            oms=oms_of(fields, oms_id),
             ref_seq_num=int(fields["34"]),
             scope=self._scope(fields, fields["585"]),
             req_id=req_id,
@@ -294,76 +273,6 @@ class Inbound:
             side=fields.get("54"),
             unsupported=self._beyond(fields, _SCOPE_TAGS),
         )
-
-    def _scope(self, fields: Fields, scope_type: str) -> Scope:
-        names = _instrument_name(fields)
-        scope = Scope(ScopeType(scope_type), names, fields.get("311"), fields.get("336"))
-        if problem := scope.problem() or _security_id_problem(fields):
-            raise _FieldError(problem)
-        return scope
-
-    def _id(self, fields: Fields, tag: str) -> str:
-        value = fields[tag]
-        if _ECHOED.fullmatch(value) is None:
-            raise _NoEchoError(
-                invalid(f"{self._label(int(tag))} is not 1 to 64 printable ASCII characters without spaces")
-            )
-        return value
-
-    def _order_id(self, fields: Fields) -> int | None:
-        if "37" not in fields:
-            return None
-        value = self._id(fields, "37")
-        return int(value) if _ID.fullmatch(value) else -1
-
-    def _account(self, fields: Fields) -> int | None:
-        value = fields.get("1")
-        return None if value is None else _entity_id(value, "Account(1)", Subject.ACCOUNT)
-
-    def _parties(self, fields: Fields, raw: str) -> tuple[int | None, int | None]:
-        """The UserId and the OMSId that NoPartyIDs(453) names; None where it does not."""
-        if "453" not in fields:
-            return None, None
-        named: dict[str, int | None] = {}
-        group = raw[raw.index(f"{SOH}453=") :].split(f"{SOH}448=")[1:]
-        for entry in group:
-            party_id, *rest = entry.split(SOH)
-            party = dict([part.split("=", 1) for part in rest[:2] if "=" in part])
-            role = party.get("452")
-            if role is None:
-                raise _FieldError(invalid("PartyRole(452) is missing", Subject.USER))
-            if role not in ("11", "16"):
-                raise _FieldError(
-                    invalid(f"PartyRole(452)={_shown(role)} is neither 11 nor 16", Subject.USER)
-                )
-            if party.get("447") != "D":
-                raise _FieldError(invalid("PartyIDSource(447) is not D", Subject.USER))
-            if role in named:
-                raise _FieldError(invalid(f"PartyRole(452)={role} is named twice", Subject.USER))
-            subject = Subject.USER if role == "11" else Subject.OMS
-            named[role] = _entity_id(party_id, f"PartyID(448) with PartyRole(452)={role}", subject)
-        return named.get("11"), named.get("16")
-
-    def _instrument(self, fields: Fields, *, needed: bool = True) -> InstrumentName:
-        if problem := _security_id_problem(fields):
-            raise _FieldError(problem)
-        names = _instrument_name(fields)
-        if needed and not names.is_given:
-            raise _FieldError(invalid("Symbol(55) is missing", Subject.INSTRUMENT))
-        return names
-
-    def _quantity(self, fields: Fields, tag: str) -> Decimal | None:
-        value = fields.get(tag)
-        if value is None:
-            return None
-        number = _decimal(value)
-        if number is None:
-            raise _FieldError(
-                invalid(
-                    f"{self._label(int(tag))}={_shown(value)} is not a positive number of {QUANTITY_DIGITS}"
-                )
-            )
-        return number
 
 
 _ORD_TYPES = {ord_type.value: ord_type for ord_type in OrdType}
@@ -377,59 +286,11 @@ _LISTED: tuple[tuple[str, Container[str]], ...] = (
 """The fields of a New Order Single that QuickFIX takes with more values than we do, and those that we do."""
 
 
-@lru_cache(maxsize=65_536)  # prices and quantities repeat; the bound is a few megabytes
-def _decimal(value: str) -> Decimal | None:
-    if _NUMBER.fullmatch(value) is None:
-        return None
-    number = Decimal(value)
-    return number if number else None
-
-
-def _instrument_name(fields: Fields) -> InstrumentName:
-    get = fields.get
-    symbol = get("55")
-    return InstrumentName(
-        None if symbol == "[N/A]" else symbol, get("48"), get("460"), get("461"), get("167")
-    )
-
-
-def _security_id_problem(fields: Fields) -> Refusal | None:
-    """What is wrong between SecurityID(48) and its source, or with the length of a name."""
-    security_id, source = fields.get("48"), fields.get("22")
-    if security_id is not None and source != "8":
-        problem = "SecurityIDSource(22) is missing or not 8, as SecurityID(48) needs it"
-        return invalid(problem, Subject.INSTRUMENT)
-    if source and security_id is None:
-        return invalid("SecurityID(48) is missing, as SecurityIDSource(22) needs it", Subject.INSTRUMENT)
-    if len(fields.get("55", "")) > NAME_MAX:
-        return invalid(f"Symbol(55) is longer than {NAME_MAX} characters", Subject.INSTRUMENT)
-    if security_id is not None and len(security_id) > NAME_MAX:
-        return invalid(f"SecurityID(48) is longer than {NAME_MAX} characters", Subject.INSTRUMENT)
-    return None
-
-
 def _check_price(label: str, value: Decimal | None, ord_type: OrdType, *, needed: bool) -> None:
     if needed and value is None:
-        raise _FieldError(invalid(f"{label} is missing, as OrdType(40)={ord_type.value} needs it"))
+        raise FieldError(invalid(f"{label} is missing, as OrdType(40)={ord_type.value} needs it"))
     if not needed and value is not None:
-        raise _FieldError(invalid(f"{label} does not belong to OrdType(40)={ord_type.value}"))
-
-
-def _entity_id(value: str, label: str, subject: Subject) -> int | None:
-    """An id of an account, a user or an OMS; 0 is absent (API document, version 4)."""
-    if _ID.fullmatch(value) is None:
-        raise _FieldError(
-            invalid(f"{label}={_shown(value)} is not a decimal number of at most 18 digits", subject)
-        )
-    return int(value) or None
-
-
-def _oms(fields: Fields, oms_id: int | None) -> OmsName:
-    name = fields.get("207")
-    return _NO_OMS if oms_id is None and name is None else OmsName(oms_id, name)
-
-
-_NO_OMS = OmsName()
+        raise FieldError(invalid(f"{label} does not belong to OrdType(40)={ord_type.value}"))
 
 
 def _content(fields: Fields, kept: Kept) -> int:
@@ -439,8 +300,3 @@ def _content(fields: Fields, kept: Kept) -> int:
     """
     end = SOH if "453" in fields else ""  # as it stands in journals
     return crc32(f"{SOH.join(kept)}{end}".encode("utf-8", "replace"))
-
-
-def _shown(value: str) -> str:
-    """`value` as it can stand in an answer: short, printable ASCII."""
-    return "".join(char if " " <= char <= "~" else "?" for char in value[:32])
