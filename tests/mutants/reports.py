@@ -6,9 +6,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from fixgw.core import oms
-from fixgw.core.events import CancelRefused, Event, MassCancelAccepted, OrderCanceled, OrderFilled
+from fixgw.core.events import (
+    CancelRefused,
+    Event,
+    MassCancelAccepted,
+    OrderCanceled,
+    OrderFilled,
+    OrdersCanceled,
+)
 from fixgw.core.order import ZERO, Order, OrdStatus
-from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, Outgoing
+from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, Outgoing, Report
 from fixgw.core.tell import Told
 from fixgw.engine import effects
 from fixgw.fix.acceptor import Acceptor
@@ -172,21 +179,34 @@ def fill_with_the_id_of_the_mass_cancel(
     ]
 
 
+def _ends_of_mass_cancel(event: Event, before: Order | None) -> bool:
+    return isinstance(event, OrdersCanceled) or (
+        isinstance(event, OrderCanceled) and _is_of_mass_cancel(before)
+    )
+
+
+def _is_unsolicited(report: Report) -> bool:
+    return isinstance(report, Execution) and report.orig_cl_ord_id is None
+
+
 @tells(258)
 def owners_are_not_told(told: list[Told], event: Event, before: Order | None, _: Any) -> list[Told]:
     """Who entered the orders does not hear of somebody else's mass cancel."""
-    if not isinstance(event, OrderCanceled) or before is None or not _is_of_mass_cancel(before):
+    if not _ends_of_mass_cancel(event, before):
         return told
-    return [one for one in told if before.pending_cancel and one[0] == before.pending_cancel.session]
+    return [(session, report) for session, report in told if not _is_unsolicited(report)]
 
 
 @tells(259)
 def orders_of_others_have_no_end(told: list[Told], event: Event, before: Order | None, _: Any) -> list[Told]:
     """Who asked gets the ends of his own orders only."""
-    ref = before.pending_cancel if before is not None else None
-    if not isinstance(event, OrderCanceled) or before is None or ref is None or before.user_id == ref.user_id:
+    if not _ends_of_mass_cancel(event, before):
         return told
-    return [one for one in told if one[0] != ref.session]
+    return [
+        (session, report)
+        for session, report in told
+        if not isinstance(report, Execution) or report.order.session == session
+    ]
 
 
 @tells(280)
@@ -218,12 +238,12 @@ def unsolicited_ends_of_a_mass_cancel_have_its_id(
     told: list[Told], event: Event, before: Order | None, _: Any
 ) -> list[Told]:
     """Owners see the ClOrdID(11) of somebody else's mass cancel."""
-    ref = before.pending_cancel if before is not None else None
-    if not isinstance(event, OrderCanceled) or ref is None or not _is_of_mass_cancel(before):
+    if not _ends_of_mass_cancel(event, before):
         return told
+    answers = [report for _, report in told if isinstance(report, Execution) and not _is_unsolicited(report)]
     return [
-        (session, replace(report, cl_ord_id=ref.cl_ord_id))
-        if isinstance(report, Execution) and session != ref.session
+        (session, replace(report, cl_ord_id=answers[0].cl_ord_id))
+        if isinstance(report, Execution) and _is_unsolicited(report)
         else (session, report)
         for session, report in told
     ]
