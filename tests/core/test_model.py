@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from fixgw.core.day import end_day, expire
 from fixgw.core.directory import CancelScope, InstrumentName
-from fixgw.core.oms import end_day, expire
 from fixgw.core.order import OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport
 from fixgw.core.requests import FillOrder, MassCancel, OrderAnswer, TriggerOrder

@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from fixgw.core.book import Use
+from fixgw.core.day import end_day, expire
 from fixgw.core.decision import Asking, Decision, refuse
 from fixgw.core.directory import CancelScope, InstrumentName, OmsName
 from fixgw.core.errors import (
@@ -39,7 +40,7 @@ from fixgw.core.events import (
     OrderTriggered,
     RequestRefused,
 )
-from fixgw.core.oms import decide, end_day, expire
+from fixgw.core.oms import decide
 from fixgw.core.order import CancelRef, Order, OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.reports import BusinessReject, OrderState
 from fixgw.core.requests import (

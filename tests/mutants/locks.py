@@ -229,7 +229,7 @@ def lock_comes_before_repetition(
     return original(state, request, at, next_id)
 
 
-@fault(626, oms, "_new_order")
+@fault(626, oms, "new_order")
 def operators_are_never_locked_out(
     original: Any, state: OmsState, request: Any, user: User, *rest: Any
 ) -> Any:

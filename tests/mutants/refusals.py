@@ -323,7 +323,7 @@ def mass_cancels_are_taken_for_a_lost_venue() -> None:
     """A mass cancel is said to be done although the venue cannot be reached."""
 
 
-@fault(574, oms, "_new_order")
+@fault(574, oms, "new_order")
 def account_of_the_user_by_default(
     original: Any, state: OmsState, request: NewOrder, user: Any, at: datetime, number: int
 ) -> Any:

@@ -279,7 +279,7 @@ def young_orders_are_left_out(order: Order) -> bool:
     return is_young(order)
 
 
-@fault(266, oms, "_new_order")
+@fault(266, oms, "new_order")
 def mass_cancel_lingers(
     original: Any, state: OmsState, request: Any, user: Any, at: datetime, number: int
 ) -> Any:

@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from fixgw.core.day import end_day, expire
 from fixgw.core.events import CancelRequested, Event
-from fixgw.core.oms import end_day, expire
 from fixgw.core.state import OmsState
 from fixgw.engine.record import Record
 from fixgw.engine.turn import Limits
