@@ -28,6 +28,7 @@ from fixgw.core.scope import Scope, ScopeType
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Answered, Ask, Command, Happened, Limits
 from fixgw.engine.venue_asks import Believed, CancelOrders, PlaceOrder, ReadScope, VenueAsk, VenueHealth
+from fixgw.journal.verify import verify
 from tests.test_desk import NOW, Bench
 from tests.wire import cancel, mass, order
 
@@ -433,3 +434,14 @@ def test_an_order_of_the_venue_is_canceled_over_the_api_by_the_id_that_is_shown_
     assert isinstance(answered, Answered)
     assert answered.refusal is None
     assert answered.orders[0].status is OrdStatus.PENDING_CANCEL
+
+
+def test_a_mass_cancel_that_is_answered_later_is_no_damage(bench: VenueBench, tmp_path: Path) -> None:
+    """Its r comes when its orders are read from the venue, in a turn of its own."""
+    bench.resting("a", 1)
+    for name, answer in (("m-waits", None), ("m-read", ""), ("m-refused", "no connection")):
+        assert bench.ask("q", mass(name)) == []
+        [ask] = [ask for ask in bench.take() if isinstance(ask, ReadScope)]
+        if answer is not None:
+            bench.hear(ScopeRead(1, ask.mass_cancel_id, answer or None))
+    assert [finding.text for finding in verify(tmp_path) if finding.is_problem] == []

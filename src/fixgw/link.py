@@ -173,7 +173,7 @@ class LinkServer:
         for connection in list(self._connections.values()):
             if connection.is_writable and (connection.told or connection.to_send):
                 self._send(connection)
-                has_more |= connection.is_writable and bool(connection.told)
+                has_more |= connection.is_writable and bool(connection.told or connection.received)
             elif len(connection.told) > UNTOLD_MAX:
                 self._drop(connection)
         return has_more
@@ -212,7 +212,7 @@ class LinkServer:
                 said = _decode(frame)
                 connection.serves_venues |= isinstance(said, ServeVenues)
                 taken.append((said, connection.tell))
-                if isinstance(said, VenueSaid) or not isinstance(said, Asked):
+                if isinstance(said, VenueSaid) or not isinstance(said, Asked | Ring):
                     break  # many words are enough for one turn
         except LinkError:
             self._drop(connection)

@@ -849,6 +849,14 @@ def test_a_venue_refuses_only_a_cancel_that_is_pending(status: OrdStatus) -> Non
     assert refusal.code is ErrorCode.OPERATION_FAILED
 
 
+def test_a_venue_cancels_nothing_that_it_has_not_confirmed() -> None:
+    """The cancel of an order that is Pending New was never asked for: 101."""
+    held = in_status(OrdStatus.PENDING_NEW, on_venue=False)
+    refusal = decide_venue(state(held), OrderAnswer(1), AT, 100)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code is ErrorCode.OPERATION_FAILED
+
+
 @pytest.mark.parametrize("quantity", ["0", "-1"])
 @pytest.mark.parametrize(
     "held", [None, in_status(OrdStatus.FILLED), WAITING], ids=["none", "closed", "waits"]

@@ -2,19 +2,21 @@
 
 import resource
 import socket
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.gateway import ROOT, Gateway
+from tests.gateway import ROOT, Gateway, until, write_config
 from tests.traps.bare import LOGON, Bare, silent, undisturbed
 from tests.traps.conftest import Connect
-from tests.wire import Client, order
+from tests.wire import Client, mass, order
 
 FILES = 40  # descriptors that the bare acceptor may have open
 CONNECTIONS = 60
+ORDERS = 500  # of a mass cancel: enough for SQLite to want a file for its own use
 
 
 @contextmanager
@@ -28,6 +30,17 @@ def exhausted(port: int) -> Iterator[None]:
     yield
     for connection in connections:
         connection.close()
+
+
+@contextmanager
+def out_of_descriptors(gateway: Gateway) -> Iterator[None]:
+    """Have strangers on the engine's own port take all descriptors that it may have open."""
+    limits = resource.prlimit(gateway.engine, resource.RLIMIT_NOFILE)
+    highest = max(int(entry.name) for entry in Path(f"/proc/{gateway.engine}/fd").iterdir())
+    resource.prlimit(gateway.engine, resource.RLIMIT_NOFILE, (highest + 10, limits[1]))
+    with exhausted(gateway.engine_port):
+        yield
+    resource.prlimit(gateway.engine, resource.RLIMIT_NOFILE, limits)
 
 
 def test_bare_its_listener_ends_when_descriptors_run_out() -> None:
@@ -57,21 +70,41 @@ def test_we_live_through_running_out_of_descriptors(
 
     What is written and read for those who are logged on needs descriptors, too: one is kept for that.
     """
-    engine = clean_gateway.engine
-    limits = resource.prlimit(engine, resource.RLIMIT_NOFILE)
-    highest = max(int(entry.name) for entry in Path(f"/proc/{engine}/fd").iterdir())
-    resource.prlimit(engine, resource.RLIMIT_NOFILE, (highest + 10, limits[1]))
-    with exhausted(clean_gateway.engine_port):
+    with out_of_descriptors(clean_gateway):
         entered = stranger.rest()
         stranger.expected -= 1
         stranger.send("2", (7, stranger.expected), (16, stranger.expected))
         assert stranger.receive()[37] == entered.order_id
         stranger.quiet()
-    resource.prlimit(engine, resource.RLIMIT_NOFILE, limits)
     undisturbed(stranger, clean_gateway)
     newcomer = connect("TRADER38")
     newcomer.logon(reset=True)
     newcomer.quiet()
+
+
+@pytest.mark.parametrize("sync", ["full", "normal"])
+def test_nor_does_the_journal_need_any(tmp_path: Path, sync: str) -> None:
+    """Cure: what folds the turns into the state opens no file, however much it has to do."""
+    config = write_config(tmp_path / "config", ('sync = "full"', f'sync = "{sync}"'))
+    with Gateway(tmp_path / "data", config) as gateway:
+        trader = gateway.client("TRADER37")
+        for number in range(ORDERS):
+            trader.send("D", *order(f"many{number}"))
+        trader.until(lambda message: message.get(11) == f"many{ORDERS - 1}")
+        with out_of_descriptors(gateway):
+            trader.send("q", *mass("m"))
+            trader.until(lambda message: message.get(41) == f"many{ORDERS - 1}")
+            last = turns(gateway, "journal.db", "SELECT max(seq) FROM turn")
+            folded = "SELECT value FROM meta WHERE key = 'folded'"
+            until(lambda: turns(gateway, "state.db", folded) >= last)
+            undisturbed(trader, gateway)
+
+
+def turns(gateway: Gateway, name: str, question: str) -> int:
+    """How far a database of the gateway's is."""
+    with closing(sqlite3.connect(gateway.data / name)) as db:
+        number: int = db.execute(question).fetchone()[0]
+        return number
 
 
 def test_no_source_names_it() -> None:

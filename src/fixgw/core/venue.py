@@ -100,6 +100,8 @@ def decide_answers(
 
 def _answer(order: Order, said: OrderAnswer, at: datetime) -> Sequence[Event] | Refusal:
     if said.refused is None:
+        if order.status is OrdStatus.PENDING_NEW:
+            return failed(f"order {order.order_id} is not confirmed by its venue yet")
         return (OrderCanceled(order.order_id, at),)
     if order.status is not OrdStatus.PENDING_CANCEL:
         return failed(f"no cancel of order {order.order_id} is pending")

@@ -164,7 +164,7 @@ class Loop:
         if is_second:
             self._desk.keep_numbers(self._acceptor)  # now that whatever QuickFIX has counted is decided
         has_more = self._link.flush()
-        return is_due or has_more or bool(taken)
+        return is_due or has_more or self._acceptor.has_heard or bool(taken)
 
 
 def _words(said: VenueSaid, tell: Callable[[Answered], None]) -> list[Command]:

@@ -37,7 +37,10 @@ OnMoved = Callable[[str, quickfix.Session, int, int], None]
 
 
 class Acceptor:
-    """QuickFIX as the engine sees it: poll it, take what arrived, send, read numbers, stop it."""
+    """QuickFIX as the engine sees it: poll it, take what arrived, send, read numbers, stop it.
+
+    `has_heard`: the last poll found any message of a client, also one that only QuickFIX has to do with.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Acceptor:
         self._native: dict[str, quickfix.Session] = {}
         self._laid_out: list[str] = []
         self._spare = Spare()
+        self.has_heard = False
         self._acceptor: quickfix.SocketAcceptor | None = None
 
     def create(
@@ -128,6 +132,7 @@ class Acceptor:
             die("QuickFIX has stopped by itself")
         while self._laid_out:
             self._native[self._laid_out.pop()].setPersistMessages(False)
+        self.has_heard = bool(self._application.received or self._application.touched)
         for name in self._application.logged_on:  # one may begin a new epoch, before anything is decided
             self._guard(name, left=False)
         received = self._application.received

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event as Signal
 from threading import Lock, Thread
+from typing import BinaryIO
 
 import structlog
 
@@ -26,7 +27,7 @@ from fixgw.journal.contract import JournalError
 log = structlog.get_logger("fixgw.journal")
 
 STATE_NAME = "state.db"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
 QUIET_SECONDS = 0.25  # without a turn for so long, what waits is folded in
 WAITING_MAX = 2_000  # turns that wait for their fold at most under load: a second's work for a start
@@ -202,6 +203,7 @@ class Fold:
         self._closing = False
         self._error: Exception | None = None
         self._wal = log.with_name(f"{log.name}-wal") if syncs else None
+        self._wal_file: BinaryIO | None = None
         is_new = not state.exists()
         self._db = self._connect(state)
         try:
@@ -227,6 +229,7 @@ class Fold:
         """Open the state; why it cannot be used, None when it can."""
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA temp_store=MEMORY")  # strangers may have used up all descriptors
             self._db.execute("PRAGMA synchronous=NORMAL")  # what a loss of power takes is folded in again
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
@@ -245,6 +248,7 @@ class Fold:
         if apart := why_apart(self._db, self._db):
             raise JournalError(f"cannot open the journal {log}: {apart}")
         self._folded, self.folded_at = self._marks()
+        self._have_it_on_disk()
         self.catch_up()
         self.committed = self._folded
 
@@ -266,8 +270,9 @@ class Fold:
     def _have_it_on_disk(self) -> None:
         """See that a loss of power cannot take turns that the state has: they would be missing for ever."""
         if self._wal is not None:
-            with suppress(FileNotFoundError), self._wal.open("rb") as file:
-                os.fsync(file.fileno())
+            with suppress(FileNotFoundError):
+                self._wal_file = self._wal_file or self._wal.open("rb")  # and it stays open: see temp_store
+                os.fsync(self._wal_file.fileno())
 
     @property
     def waiting(self) -> int:
@@ -313,3 +318,5 @@ class Fold:
         self._db.execute("DETACH log")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
+        if self._wal_file is not None:
+            self._wal_file.close()

@@ -1,10 +1,10 @@
 """The numbers in a journal's turns, and what in them does not add up: counters, MsgSeqNums, positions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from fixgw.core.events import MassCancelRequested, OrderEntered
+from fixgw.core.events import ControlAnswered, Event, MassCancelAccepted, MassCancelRequested, OrderEntered
 from fixgw.journal.contract import Counters, SessionNumbers
 from fixgw.journal.reading import Turn
 
@@ -103,8 +103,14 @@ class Numbers:
             numbers = rows.get(name)
             if numbers is None or (numbers.epoch == entry.epoch and numbers.last_in < entry.msg_seq_num):
                 yield f"{name}: request {entry.msg_seq_num} is done, and not counted"
-            if name not in turn.reports:
+            if name not in turn.reports and not _is_read_first(entry.events):
                 yield f"{name}: request {entry.msg_seq_num} has no answer"
+
+
+def _is_read_first(events: Sequence[Event]) -> bool:
+    """Whether a mass cancel waits until it is read from its venue which orders it reaches."""
+    kinds = {type(event) for event in events}
+    return MassCancelRequested in kinds and not kinds & {MassCancelAccepted, ControlAnswered}
 
 
 def _follow(session: _Session, new: SessionNumbers) -> Iterator[str]:

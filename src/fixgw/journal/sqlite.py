@@ -25,7 +25,7 @@ from fixgw.journal.contract import (
 from fixgw.journal.fold import STATE_NAME, VIEWS, Fold, code_of
 from fixgw.journal.rows import EPOCH, MICROSECOND, entries_of, stored_order, turn_row
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_SECONDS = 2.0  # another process that only reads gives way within this
 WAL_PAGES_MAX = 32_768  # 128 MiB of log: only a fold that is far behind lets it come to that
 CACHE_KIB = 8_192  # pages of the tables: those of a start's questions
@@ -101,6 +101,7 @@ class SqliteJournal:
             self._fold = Fold(path, self._state_path, syncs=sync == "normal")
             self._state = sqlite3.connect(self._state_path, timeout=BUSY_SECONDS, isolation_level=None)
             self._state.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            self._state.execute("PRAGMA temp_store=MEMORY")
             self._state.execute("ATTACH ? AS log", (str(path),))
             self._state.executescript(VIEWS)
         except (sqlite3.Error, OSError) as error:
