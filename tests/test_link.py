@@ -15,7 +15,7 @@ from fixgw import link
 from fixgw.core.directory import OmsName
 from fixgw.core.requests import CancelOrder, FillOrder, OrderAnswer, OrderHistory, TriggerOrder
 from fixgw.core.scope import Scope, ScopeType
-from fixgw.engine.loop import ASKED_BESIDE_FIX
+from fixgw.engine.loop import ASKED_BESIDE_FIX, ASKED_NEAR_FIX
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Answered, Ask, DisableSession, EdgeReport, EdgeSession, Status, WatchOrders
 from fixgw.engine.venue_asks import WORDS_MAX, CancelOrders, ServeVenues, VenueSaid
@@ -164,7 +164,7 @@ def test_a_peer_that_goes_without_its_answer_is_forgotten(tmp_path: Path) -> Non
     server.close()
 
 
-@pytest.mark.parametrize("most", [ASKED_PER_TURN, ASKED_BESIDE_FIX])
+@pytest.mark.parametrize("most", [ASKED_PER_TURN, ASKED_NEAR_FIX, ASKED_BESIDE_FIX])
 def test_what_is_asked_for_api_clients_is_taken_a_few_at_a_time(
     server: LinkServer, tmp_path: Path, most: int
 ) -> None:
@@ -188,6 +188,29 @@ def test_what_is_asked_for_api_clients_is_taken_a_few_at_a_time(
             received += peer.recv(65_536)
         first, second = received.index(b'["Answered",0'), received.index(b'["Answered",39')
         assert first < second
+    server.close()
+
+
+def test_answers_of_small_turns_go_together(server: LinkServer, tmp_path: Path) -> None:
+    """An answer waits for that of the next request, if that is there already."""
+    requests = b"".join(frame(msgspec.json.encode(WatchOrders(number, frozenset()))) for number in range(20))
+    counts = []
+    with connect(tmp_path) as peer:
+        server.take()
+        peer.sendall(requests)
+        peer.setblocking(False)
+        while taken := server.take(ASKED_BESIDE_FIX):
+            for said, answer in taken:
+                assert isinstance(said, WatchOrders)
+                answer(Answered(said.number))
+            if not server.flush(together=True):
+                counts.append(peer.recv(65_536).count(b"Answered"))
+        assert counts == [ASKED_PER_TURN, 20 - ASKED_PER_TURN]
+        peer.sendall(requests)
+        [(_, answer), _] = server.take(ASKED_BESIDE_FIX)
+        answer(Answered(0))
+        server.flush()
+        assert peer.recv(65_536).count(b"Answered") == 1
     server.close()
 
 

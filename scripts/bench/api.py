@@ -187,7 +187,7 @@ SHAPES = (
     Shape("HTTP", 8, 1),
 )
 GOAL = (SHAPES[1], SHAPES[2])
-BUSY = Shape(WEBSOCKET, 1, 64)  # beside FIX: the most that one connection brings
+BUSY = (SHAPES[2], SHAPES[4])  # beside FIX: clients that wait, and the most that one connection brings
 FUNCTIONS = ("CancelOrder", "CancelAllOrders")  # in this order: the first leaves the second no orders
 
 
@@ -230,30 +230,37 @@ def _row(shape: Shape, yardstick: list[Load], found: list[Load]) -> list[str]:
 
 
 def fix_beside(rounds: int) -> None:
-    """The median round trip of an F in peace, and while the API is busy."""
-    peace, busy, loads = [], [], []
+    """The median round trip of an F in peace, and while the API is busy, for each load."""
+    peace: dict[Shape, list[float]] = {shape: [] for shape in BUSY}
+    busy: dict[Shape, list[float]] = {shape: [] for shape in BUSY}
+    loads: dict[Shape, list[float]] = {shape: [] for shape in BUSY}
     for number in range(rounds):
         out.print(f"round {number + 1} of {rounds}: FIX beside the API", end="\r")
-        with ours(LOAD_ORDERS) as server:
+        with ours(LOAD_ORDERS * len(BUSY)) as server:
             assert server.gateway is not None
             port = server.gateway.port
             with client.log_on(port, "TRADER37", "FIXGW", "TRADER37", "trader37-demo") as session:
-                orders = [session.new_order_single(f"a{i}") for i in range(3 * FIX_ROUND_TRIPS)]
+                parts = 1 + 2 * len(BUSY)
+                orders = [session.new_order_single(f"a{i}") for i in range(parts * FIX_ROUND_TRIPS)]
                 client.throughput(session, orders)
                 cancel(session, 0)  # a warm-up
-                peace.append(cancel(session, 1))
-                with beside(__file__, "load", str(server.port), str(server.ids[-1])) as loads_of_round:
-                    busy.append(cancel(session, 2))
-                loads += loads_of_round
+                for place, shape in enumerate(BUSY):
+                    peace[shape].append(cancel(session, 2 * place + 1))
+                    first = server.ids[-1] + place * LOAD_ORDERS
+                    with beside(__file__, "load", str(server.port), str(first), str(place)) as load_of_round:
+                        busy[shape].append(cancel(session, 2 * place + 2))
+                    loads[shape] += load_of_round
     table = Table(title=f"{FIX_ROUND_TRIPS:,} F one by one, {rounds} rounds", title_justify="left")
-    for column in ("CancelOrder over WebSocket beside it", "in peace", "beside it", "of peace"):
-        table.add_column(column, justify="right")
-    table.add_row(
-        f"{statistics.median(loads):,.0f}/s",
-        f"{statistics.median(peace):,.0f} us",
-        f"{statistics.median(busy):,.0f} us",
-        f"{ratio(busy, peace):.2f}",
-    )
+    for column in ("clients x under way", "CancelOrder beside it", "in peace", "beside it", "of peace"):
+        table.add_column(column, justify="left" if column.startswith("clients") else "right")
+    for shape in BUSY:
+        table.add_row(
+            shape.text,
+            f"{statistics.median(loads[shape]):,.0f}/s",
+            f"{statistics.median(peace[shape]):,.0f} us",
+            f"{statistics.median(busy[shape]):,.0f} us",
+            f"{ratio(busy[shape], peace[shape]):.2f}",
+        )
     out.print(table)
     out.print("to reach: at most 2.00 of peace\n")
 
@@ -265,14 +272,15 @@ def cancel(session: client.Session, part: int) -> float:
     return statistics.median(client.round_trips(session, requests)) * 1e6
 
 
-def load(port: int, first: int) -> None:
+def load(port: int, first: int, shape: Shape) -> None:
     """Cancel order after order until stdin ends; print a line at the beginning, and the rate at the end."""
     server = Server(port, "", list(range(first + LOAD_ORDERS - 1, first - 1, -1)), None)
     frames = server.frames("CancelOrder", LOAD_ORDERS)
-    with server.websocket() as websocket:
+    with ExitStack() as stack:
+        websockets = [stack.enter_context(server.websocket()) for _ in range(shape.clients)]
         print("going", flush=True)
         done = api_client.load(
-            [websocket], frames, window=BUSY.window, mark=DONE, is_over=lambda: _ended(sys.stdin.fileno())
+            websockets, frames, window=shape.window, mark=DONE, is_over=lambda: _ended(sys.stdin.fileno())
         )
     print(done.per_second, flush=True)
 
@@ -284,7 +292,7 @@ def _ended(descriptor: int) -> bool:
 def main(given: Sequence[str] | None = None) -> None:
     """Run the parts that are asked for; all by default."""
     if sys.argv[1:2] == ["load"]:
-        load(int(sys.argv[2]), int(sys.argv[3]))
+        load(int(sys.argv[2]), int(sys.argv[3]), BUSY[int(sys.argv[4])])
         return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", nargs="*", help="requests, fix (default: all)")

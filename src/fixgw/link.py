@@ -112,15 +112,23 @@ class _Connection:
                 return
             self.to_send += frame(self.told.popleft())
 
+    @property
+    def end(self) -> int:
+        """Where the next frame ends, 0 if its length has not come."""
+        return LENGTH.size + LENGTH.unpack_from(self.received)[0] if len(self.received) >= LENGTH.size else 0
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether what it is told can be sent with the answer to its next request, which is there already."""
+        is_little = len(self.told) < ASKED_PER_TURN and not self.to_send
+        return is_little and not self.serves_venues and 0 < self.end <= len(self.received)
+
     def frame(self) -> bytes | None:
         """The next whole frame that has come in. Raises LinkError for one that is too long."""
-        if len(self.received) < LENGTH.size:
-            return None
-        (length,) = LENGTH.unpack_from(self.received)
-        if length > FRAME_MAX:
-            raise LinkError(f"a frame of {length} bytes is too long")
-        end = LENGTH.size + length
-        if len(self.received) < end:
+        end = self.end
+        if end > LENGTH.size + FRAME_MAX:
+            raise LinkError(f"a frame of {end - LENGTH.size} bytes is too long")
+        if not 0 < end <= len(self.received):
             return None
         found = bytes(self.received[LENGTH.size : end])
         del self.received[:end]
@@ -159,7 +167,7 @@ class LinkServer:
                 self._receive(self._connections[key.fd])
         taken: list[Taken] = []
         for connection in list(self._connections.values()):
-            if connection.received and not connection.to_send and not connection.told:
+            if connection.received and not connection.to_send and len(connection.told) < ASKED_PER_TURN:
                 taken += self._requests(connection, asked_max)
         return taken
 
@@ -167,11 +175,17 @@ class LinkServer:
         """Sleep until something can be taken or sent, so many seconds at most; whether something can."""
         return bool(self._selector.select(seconds))
 
-    def flush(self) -> bool:
-        """Send what the connections were told, as far as they take it; whether more can be sent at once."""
+    def flush(self, *, together: bool = False) -> bool:
+        """Send what the connections were told, as far as they take it; whether more is to be sent at once.
+
+        If they get it `together`, a connection whose next request is there already waits for its answer, too:
+        so small turns, which let others come between, do not wake up its peer more often.
+        """
         has_more = False
         for connection in list(self._connections.values()):
-            if connection.is_writable and (connection.told or connection.to_send):
+            if together and connection.told and connection.can_wait:
+                has_more = True
+            elif connection.is_writable and (connection.told or connection.to_send):
                 self._send(connection)
                 has_more |= connection.is_writable and bool(connection.told or connection.received)
             elif len(connection.told) > UNTOLD_MAX:

@@ -99,6 +99,35 @@ def nothing() -> None:
     """For a watch that is not to lose anything."""
 
 
+def test_what_answers_lead_to_is_done_when_all_of_them_are_told(gateway: Gateway) -> None:
+    """Before anything else that the event loop has to do; what nothing was told before waits for its turn."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        done: list[str] = []
+        async with linked(gateway) as link:
+            request = cancel(await entered(link))
+
+            def answered(_: object) -> None:
+                loop.call_soon(done.append, "later")
+                link.soon(fail)
+                link.soon(lambda: done.append("told"))
+                done.append("answered")
+
+            def fail() -> None:
+                raise ValueError("our mistake")
+
+            link.ask_for(DOOR, request, answered)
+            await holds(lambda: len(done) == 3)
+            assert done == ["answered", "told", "later"]
+            link.soon(lambda: done.append("soon"))
+            assert "soon" not in done
+            await asyncio.sleep(0)
+            assert done[-1] == "soon"
+
+    asyncio.run(run())
+
+
 def test_requests_without_waiting_are_decided_in_their_order(gateway: Gateway) -> None:
     """An order entered, canceled, canceled again, and asked for, in one go: each answer is its request's."""
 

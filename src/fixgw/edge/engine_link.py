@@ -55,10 +55,13 @@ class Watch:
 class _Connection(asyncio.Protocol):
     """One connection to the engine, from its beginning to its end."""
 
-    def __init__(self, told: Callable[[Answered | Happened | VenueAsk], None]) -> None:
+    def __init__(
+        self, told: Callable[[Answered | Happened | VenueAsk], None], told_all: Callable[[], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended = self._loop.create_future()
         self._told = told
+        self._told_all = told_all
         self._received = b""
         self._to_send: list[bytes] = []
         self._transport: asyncio.Transport | None = None
@@ -69,7 +72,13 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Hand on each whole frame."""
+        """Hand on each whole frame, and say when all that have come are handed on."""
+        try:
+            self._hand_on(data)
+        finally:
+            self._told_all()
+
+    def _hand_on(self, data: bytes) -> None:
         if self._received:
             data = self._received + data
         start, size = 0, len(data)
@@ -136,6 +145,8 @@ class EngineLink:
         self._waiting: dict[int, tuple[OnAnswer, float]] = {}  # the oldest first
         self._watches: set[Watch] = set()
         self._watched: frozenset[int] = frozenset()
+        self._is_telling = False
+        self._then: list[Callable[[], None]] = []
 
     @property
     def is_up(self) -> bool:
@@ -167,7 +178,9 @@ class EngineLink:
     async def _connect(self) -> None:
         """Connect, and wait for the end of the connection. Raises OSError."""
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_unix_connection(lambda: _Connection(self._told), str(self._path))
+        _, connection = await loop.create_unix_connection(
+            lambda: _Connection(self._told, self._told_all), str(self._path)
+        )
         self._connection = connection
         self._came()
         try:
@@ -278,7 +291,26 @@ class EngineLink:
             self._watched = wanted
         return answer
 
+    def soon(self, do: Callable[[], None]) -> None:
+        """Call `do` when everything is told that the engine says now; if it says nothing, in the next round.
+
+        That is a round of the event loop less for each answer.
+        """
+        if self._is_telling:
+            self._then.append(do)
+        else:
+            asyncio.get_running_loop().call_soon(do)
+
+    def _told_all(self) -> None:
+        then, self._then, self._is_telling = self._then, [], False
+        for do in then:
+            try:
+                do()
+            except Exception:
+                log.exception("our mistake")
+
     def _told(self, told: Answered | Happened | VenueAsk) -> None:
+        self._is_telling = True
         if isinstance(told, Answered):
             answered, _ = self._waiting.pop(told.number, (None, 0.0))
             if answered is not None:

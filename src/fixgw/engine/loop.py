@@ -39,7 +39,8 @@ LOGOUT_SECONDS = (
 )
 KEEP_TIME_SECONDS = 0.5  # how often heartbeats and the supervisor are looked after, however busy the loop is
 COLLECT_SECONDS = 1.0  # how often an idle loop collects what exceptions and the like left behind
-ASKED_BESIDE_FIX = 4  # of one connection of the link at least, in a turn whose end a FIX client waits for
+ASKED_BESIDE_FIX = 2  # of one connection of the link at least, in a turn whose end a FIX client waits for
+ASKED_NEAR_FIX = 10  # in a turn that a FIX client may have to wait for, because one was heard just before
 PARK_SECONDS = 0.01  # the longest that an idle loop keeps a message of FIX waiting for which nobody rings
 YIELDED_SECONDS = 0.00005  # a yield that took longer gave the core to somebody
 CROWDED_SECONDS = 0.05  # so long after one there is no core to wait on: then the link is slept for
@@ -131,7 +132,8 @@ class Loop:
         commands: list[Command] = []
         asked: list[tuple[Ask, Tell]] = []
         questions: list[tuple[Question, Callable[[Told], None]]] = []
-        taken = self._link.take(_asked_max(len(arrivals)))
+        is_near_fix = second < self._fix_until
+        taken = self._link.take(_asked_max(len(arrivals), is_near_fix=is_near_fix))
         for said, answer in taken:
             if isinstance(said, Ask):
                 asked.append((said, answer))
@@ -163,7 +165,7 @@ class Loop:
                 answer(EdgeReply(self._overview.take(question, now)))
         if is_second:
             self._desk.keep_numbers(self._acceptor)  # now that whatever QuickFIX has counted is decided
-        has_more = self._link.flush()
+        has_more = self._link.flush(together=not arrivals)
         return is_due or has_more or self._acceptor.has_heard or bool(taken)
 
 
@@ -180,9 +182,11 @@ def _words(said: VenueSaid, tell: Callable[[Answered], None]) -> list[Command]:
     return [Command(word, partial(heard, word)) for word in said.words]
 
 
-def _asked_max(arrivals: int) -> int:
+def _asked_max(arrivals: int, *, is_near_fix: bool) -> int:
     """How many requests of one connection of the link a turn takes beside so many of FIX: about as many."""
-    return min(max(arrivals, ASKED_BESIDE_FIX), ASKED_PER_TURN) if arrivals else ASKED_PER_TURN
+    if arrivals:
+        return min(max(arrivals, ASKED_BESIDE_FIX), ASKED_PER_TURN)
+    return ASKED_NEAR_FIX if is_near_fix else ASKED_PER_TURN
 
 
 def _answerer(reply: Callable[[Answer], None]) -> Callable[[Refusal | None], None]:

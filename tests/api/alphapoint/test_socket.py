@@ -46,6 +46,9 @@ class Engine:
     def ask_for(self, _: str, request: ApiRequest, answered: OnAnswer) -> None:
         self.asked.append((request, answered))
 
+    def soon(self, do: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(do)
+
     def answer(self, number: int = 0, **what: Any) -> None:
         self.asked.pop(number)[1](Answered(1, **what))
 

@@ -59,7 +59,9 @@ def routes(context: Context) -> APIRouter:
     @router.websocket("/ws/echo")
     async def websocket_echo(websocket: WebSocket) -> None:
         await websocket.accept()
-        outbound = Outbound(websocket, context.settings.backlog_bytes_max)
+        outbound = Outbound(
+            websocket, context.settings.backlog_bytes_max, asyncio.get_running_loop().call_soon
+        )
         writer = asyncio.ensure_future(outbound.run())
         with suppress(WebSocketDisconnect):
             while True:
@@ -77,7 +79,9 @@ def routes(context: Context) -> APIRouter:
     @router.websocket("/ws/flood")
     async def flood(websocket: WebSocket) -> None:
         await websocket.accept()
-        outbound = Outbound(websocket, context.settings.backlog_bytes_max)
+        outbound = Outbound(
+            websocket, context.settings.backlog_bytes_max, asyncio.get_running_loop().call_soon
+        )
         writer = asyncio.ensure_future(outbound.run())
         for _ in range(int(websocket.query_params["texts"])):
             outbound.send(b"x" * BIG)
@@ -90,7 +94,9 @@ def routes(context: Context) -> APIRouter:
     @router.websocket("/ws/long")
     async def long(websocket: WebSocket) -> None:
         await websocket.accept()
-        outbound = Outbound(websocket, context.settings.backlog_bytes_max)
+        outbound = Outbound(
+            websocket, context.settings.backlog_bytes_max, asyncio.get_running_loop().call_soon
+        )
         writer = asyncio.ensure_future(outbound.run())
         outbound.send(b"x" * int(websocket.query_params["bytes"]))
         await asyncio.sleep(0.1)

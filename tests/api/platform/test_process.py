@@ -22,6 +22,12 @@ DEBUG = ('level = "info"', 'level = "debug"')
 JSON_LOG = ('format = "auto"', 'format = "json"')
 
 
+def is_weighing_sessions() -> bool:
+    """Whether Linux weighs sessions against each other: autogroup in sched(7)."""
+    switch = Path("/proc/sys/kernel/sched_autogroup_enabled")
+    return switch.exists() and switch.read_text().strip() == "1"
+
+
 def odd(directory: Path, how: str, *edits: tuple[str, str]) -> Gateway:
     """A gateway with an API of the tests' own, not yet started."""
     config = write_config(directory / "config", *edits)
@@ -145,6 +151,17 @@ def test_fix_goes_first_where_cores_are_few(gateway: Gateway) -> None:
     pids = (gateway.engine, gateway.edge, gateway.api_pid)
     engine, edge, api = (os.getpriority(os.PRIO_PROCESS, pid) for pid in pids)
     assert engine == edge < api or api == 19
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="others may change it once in a tenth of a second only, together"
+)
+@pytest.mark.skipif(not is_weighing_sessions(), reason="no sessions are weighed against each other here")
+def test_fix_goes_first_where_sessions_are_weighed(gateway: Gateway) -> None:
+    """What counts between processes of different sessions is how nice their sessions are."""
+    pids = (gateway.engine, gateway.edge, gateway.api_pid)
+    engine, edge, api = (int(Path(f"/proc/{pid}/autogroup").read_text().split()[-1]) for pid in pids)
+    assert engine == edge < api
 
 
 # crashes

@@ -39,6 +39,7 @@ from fixgw.secret_text import SecretError, secret_text
 log = structlog.get_logger("fixgw.api")
 
 NICENESS = 5  # where there is no core for each process, the engine and the FIX clients go first
+AUTOGROUP = Path("/proc/self/autogroup")
 UP_SECONDS = 0.01  # between two looks whether there is an engine to ask
 SAY_SECONDS = 0.02  # for dialects to say that the server stops
 ANSWER_SECONDS = 1.0  # how long a stop waits for the engine's answers
@@ -202,6 +203,17 @@ def _entries(config: Config) -> list[Entry]:
     ]
 
 
+def _give_way() -> None:
+    """Be nicer than the engine and the edge.
+
+    Where Linux weighs sessions against each other (autogroup in sched(7)), what counts between processes of
+    different sessions, as the supervisor's children are, is how nice the session is.
+    """
+    os.nice(NICENESS)
+    with suppress(OSError):  # not every kernel has it
+        AUTOGROUP.write_text(str(NICENESS))
+
+
 def main() -> int:
     """Run the API; the exit code."""
     options = supervised.options("fixgw.edge.api", ("--api-port",))
@@ -212,7 +224,7 @@ def main() -> int:
         return failed(str(error), EXIT_REFUSED)
     except ConfigError as error:
         return failed("\n".join(error.problems), EXIT_CONFIG)
-    os.nice(NICENESS)
+    _give_way()
     lines = configure(config.log.format, config.log.level)
     take_logs()
     api_port: int = options.api_port or config.api.port

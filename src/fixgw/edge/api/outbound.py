@@ -1,6 +1,7 @@
 """What goes out on one WebSocket: in order, never more than a client may let wait, and written together."""
 
 import asyncio
+from collections.abc import Callable
 
 from fastapi import WebSocket, WebSocketDisconnect
 
@@ -13,18 +14,24 @@ CLOSE_SECONDS = 1.0  # how long a client that does not read is given to take the
 class Outbound:
     """Takes texts for `websocket`, and sends each as a frame, once it is accepted.
 
-    All texts of one round of the event loop are written together, past the layers of the framework, which
-    would write each by itself. One that gets more while over `backlog_bytes_max` wait is cut off: so a single
-    text may be longer, as that with very many orders is. All methods are for the thread of one event loop;
-    `run` ends when the connection is cut off.
+    All texts until `soon` calls what it was given are written together, past the layers of the framework,
+    which would write each by itself. One that gets more while over `backlog_bytes_max` wait is cut off: so a
+    single text may be longer, as that with very many orders is. All methods are for the thread of one event
+    loop; `run` ends when the connection is cut off.
     """
 
-    def __init__(self, websocket: WebSocket, backlog_bytes_max: int) -> None:
+    def __init__(
+        self,
+        websocket: WebSocket,
+        backlog_bytes_max: int,
+        soon: Callable[[Callable[[], None]], object],
+    ) -> None:
         self._websocket = websocket
         self._connection: WebSocketConnection = websocket.scope["state"][CONNECTION]
         self._connection.on_room = self._write
         self._loop = asyncio.get_running_loop()
         self._backlog_bytes_max = backlog_bytes_max
+        self._soon = soon
         self._texts: list[bytes] = []  # in UTF-8
         self._bytes = 0
         self._ended = asyncio.Event()
@@ -42,7 +49,7 @@ class Outbound:
         if self._end is not None:
             return
         if not self._texts:
-            self._loop.call_soon(self._write)
+            self._soon(self._write)
         self._texts.append(text)
         self._bytes += len(text)
 

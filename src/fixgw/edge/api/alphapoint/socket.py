@@ -67,7 +67,7 @@ class Socket(Listener):
         self._context = context
         self._websocket = websocket
         self._listeners = listeners
-        self._outbound = Outbound(websocket, context.settings.backlog_bytes_max)
+        self._outbound = Outbound(websocket, context.settings.backlog_bytes_max, context.engine.soon)
         self._waiting: deque[_Waiting] = deque()
         self._held = self._held_bytes = 0
         self._room = asyncio.Event()

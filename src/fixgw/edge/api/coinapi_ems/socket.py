@@ -79,7 +79,7 @@ class Stream:
         self._user_id = identity.user_id
         self._views = ems.views(identity.user_id)
         self._host = websocket.url.hostname or ""
-        self._out = Outbound(websocket, ems.context.settings.backlog_bytes_max)
+        self._out = Outbound(websocket, ems.context.settings.backlog_bytes_max, ems.context.engine.soon)
         self._watch: Watch | None = None
         self._listings: dict[int, asyncio.Future[Answered]] = {}  # by OMS
         self._held: list[Happened] | None = []  # what happened after the listings, until those are sent
