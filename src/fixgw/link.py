@@ -186,8 +186,11 @@ class LinkServer:
             if together and connection.told and connection.can_wait:
                 has_more = True
             elif connection.is_writable and (connection.told or connection.to_send):
+                is_late = bool(connection.to_send)  # its next requests had to wait for that
                 self._send(connection)
-                has_more |= connection.is_writable and bool(connection.told or connection.received)
+                has_more |= connection.is_writable and bool(
+                    connection.told or (is_late and connection.received)
+                )
             elif len(connection.told) > UNTOLD_MAX:
                 self._drop(connection)
         return has_more
