@@ -26,6 +26,7 @@ WRITE_HIGH = 262_144  # bytes waiting for the engine, or of a resend for the cli
 LOOKED_AT = (b"\x0135=2\x01", b"\x0135=A\x01", b"\x0135=4\x01", b"\x0134=\x01")
 CLOSE_SECONDS = 5.0  # how long a connection that is closed may take its last bytes
 STREAM_MESSAGES = 16  # of the engine's since the client was heard: those after them are a stream
+STREAM_SECONDS = 0.002  # between two readings of them at most: in a slower one nothing would come together
 GATHER_SECONDS = 0.001  # for which messages of a stream are let come together, after each reading
 ENGINE_LONGEST = 1_048_576  # bytes of a message of the engine's: r with 1,000 orders is about 60,000
 
@@ -88,6 +89,7 @@ class Pipe:
         self._stops_reading: set[str] = set()  # why the client is not read now
         self._rest = b""
         self._unasked = 0  # messages of the engine's since the client was heard
+        self._engine_heard_at = self.heard_at
         self._log = log.bind(session=session, address=address)
 
     # the client's side
@@ -216,10 +218,13 @@ class Pipe:
         The reports of a mass cancel come one by one, and to read and write each by itself costs ten times as
         much as all else. So they are let come together, where no answer is waited for.
         """
-        cut = self._resends.went_out(data, self._loop.time())
+        now = self._loop.time()
+        cut = self._resends.went_out(data, now)
         self._unasked += len(cut.ends)
+        is_stream = self._unasked > STREAM_MESSAGES and now - self._engine_heard_at < STREAM_SECONDS
+        self._engine_heard_at = now
         self._deliver(cut)
-        if self._unasked > STREAM_MESSAGES and self._window.is_answered and self._engine is not None:
+        if is_stream and self._window.is_answered and self._engine is not None:
             self._engine.pause_reading()
             self._loop.call_later(GATHER_SECONDS, self._engine.resume_reading)
 
