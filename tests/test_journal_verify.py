@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from fixgw.core.requests import ScopeRead, VenueStatus
 from fixgw.journal.contract import Batch, Counters, JournalError
 from fixgw.journal.sqlite import SqliteJournal
 from fixgw.journal.verify import verify
 from tests.journals import CANCELED, EXPIRED, FILLED, HELD, PARTLY, PENDING, REFUSED, copy, edit, live
+from tests.test_venue_desk import VenueBench, stands
+from tests.wire import mass
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,25 @@ def test_a_state_that_is_not_there_is_made_anew(data: Path) -> None:
     (data / "state.db").unlink()
     assert problems(data) == []
     assert any("the next start makes it anew" in finding.text for finding in verify(data))
+
+
+def test_a_mass_cancel_on_a_venue_is_answered_later(tmp_path: Path) -> None:
+    """When the venue has said which orders it has: until then nothing is missing, and from then on it is."""
+    bench = VenueBench(tmp_path)
+    for number in (1, 2):
+        bench.resting(f"a{number}", number)
+    for mass_cancel_id, refused in ((3, "no connection"), (4, None)):
+        bench.ask("q", mass(f"m{mass_cancel_id}"))
+        assert problems(tmp_path) == []
+        bench.hear(ScopeRead(1, mass_cancel_id, refused))
+    bench.hear_together([stands(number, VenueStatus.CANCELED) for number in (1, 2)])
+    bench.journal.close()
+    assert problems(tmp_path) == []
+    answered = turn_with(tmp_path, "MassCancelAccepted")
+    journal_edit(
+        f"UPDATE turn SET reports = NULL, numbers = json_remove(numbers, '$.queued') WHERE seq = {answered}"
+    )(tmp_path)
+    assert f"turn {answered}: TRADER37: mass cancel 4 has no answer" in problems(tmp_path)
 
 
 Damage = Callable[[Path], None]

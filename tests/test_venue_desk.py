@@ -1,14 +1,19 @@
 """The desk and a venue outside this process: what is asked of it, and what its words lead to."""
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fixgw.core.directory import Directory, OmsName
 from fixgw.core.errors import ErrorCode, Failure, Refusal
+from fixgw.core.events import Event, OrderCanceled
 from fixgw.core.order import OrdStatus, OrdType, Side, TimeInForce
 from fixgw.core.reports import CancelReject, ExecType, Execution, MassCancelReport, OrderRefused, Report
 from fixgw.core.requests import (
@@ -21,13 +26,23 @@ from fixgw.core.requests import (
     Unknown,
     VenueDetails,
     VenueOrder,
+    VenueOrders,
     VenueRequest,
     VenueStatus,
 )
 from fixgw.core.scope import Scope, ScopeType
 from fixgw.engine.sandbox import HoldCancels, RefuseCancel, ReleaseCancels
 from fixgw.engine.turn import Answered, Ask, Command, Happened, Limits
-from fixgw.engine.venue_asks import Believed, CancelOrders, PlaceOrder, ReadScope, VenueAsk, VenueHealth
+from fixgw.engine.venue_asks import (
+    Believed,
+    CancelOrders,
+    PlaceOrder,
+    ReadScope,
+    VenueAsk,
+    VenueHealth,
+    VenueSaid,
+)
+from fixgw.journal.rows import entries_of
 from fixgw.journal.verify import verify
 from tests.test_desk import NOW, Bench
 from tests.wire import cancel, mass, order
@@ -41,6 +56,7 @@ class VenueBench(Bench):
     def __init__(self, directory: Path) -> None:
         self.asked: list[VenueAsk] = []
         self.told: list[Answered | Happened] = []
+        self.journal_path = directory / "journal.db"
         super().__init__(directory, Limits())
 
     def restart(self, now: datetime = NOW) -> None:
@@ -69,6 +85,14 @@ class VenueBench(Bench):
         self.desk.turn(self.door, [], [Command(said, refused.append)], now)
         assert refused == [None]
         return self.door.take()
+
+    def hear_together(self, words: Sequence[VenueRequest]) -> tuple[list[Report], Answered]:
+        """The venue says `words` in one message; what is told in that turn, and its answer."""
+        answered: list[Answered | Happened] = []
+        self.desk.turn(self.door, [], [], NOW, (), [(VenueSaid(7, tuple(words)), answered.append)])
+        [answer] = answered
+        assert isinstance(answer, Answered)
+        return self.door.take(), answer
 
     def take(self) -> list[VenueAsk]:
         """What the venue was asked since the last call."""
@@ -445,3 +469,82 @@ def test_a_mass_cancel_that_is_answered_later_is_no_damage(bench: VenueBench, tm
         if answer is not None:
             bench.hear(ScopeRead(1, ask.mass_cancel_id, answer or None))
     assert [finding.text for finding in verify(tmp_path) if finding.is_problem] == []
+
+
+MANY = 4  # orders of each example
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VenueBench, VenueBench]]:
+    """Two desks that are the same."""
+    made = VenueBench(tmp_path_factory.mktemp("together")), VenueBench(tmp_path_factory.mktemp("apart"))
+    yield made
+    for bench in made:
+        bench.journal.close()
+
+
+@given(
+    st.sets(st.integers(0, MANY - 1)),
+    st.lists(
+        st.tuples(
+            st.integers(0, MANY),
+            st.sampled_from((VenueStatus.CANCELED, VenueStatus.CANCELED, *VenueStatus)),
+            st.integers(0, 3),
+        ),
+        max_size=8,
+    ),
+)
+def test_words_that_come_together_lead_to_what_each_would(
+    pair: tuple[VenueBench, VenueBench], named: set[int], said: list[tuple[int, VenueStatus, int]]
+) -> None:
+    """Said twice, late, with fills, of orders of a mass cancel and of others: the same reports and events."""
+    together, apart = pair
+    told = []
+    for bench in pair:
+        first = bench.desk._changes.next_id
+        for number in range(first, first + MANY):
+            bench.resting(f"a{number}", number)
+        for number in named:
+            bench.ask("F", cancel(f"c{first + number}", f"a{first + number}"))
+        bench.ask("q", mass(f"m{first}"))
+        bench.hear(ScopeRead(1, first + MANY))
+        words = [stands(first + number, status, filled) for number, status, filled in said]
+        words.append(stands(first, VenueStatus.CANCELED))
+        if bench is together:
+            reports, answer = bench.hear_together(words)
+            assert answer == Answered(7)
+        else:
+            reports = [report for word in words for report in bench.hear(word)]
+        told.append((reports, [bench.desk.states[1].book[first + number] for number in range(MANY)]))
+        bench.hear_together([stands(first + number, VenueStatus.CANCELED) for number in range(MANY)])
+        assert not bench.desk.states[1].book.pending_cancels
+        bench.take()
+    assert told[0] == told[1]
+    assert journaled(together) == journaled(apart)
+
+
+def journaled(bench: VenueBench) -> list[Event]:
+    """The events in the journal, one for each order."""
+    with closing(sqlite3.connect(bench.journal_path)) as journal:
+        rows = journal.execute("SELECT entries FROM turn WHERE entries IS NOT NULL ORDER BY seq").fetchall()
+    return [event for (entries,) in rows for entry in entries_of(entries) for event in entry.events]
+
+
+def test_the_ends_of_a_mass_cancel_in_one_message_are_one_event(bench: VenueBench) -> None:
+    """What the venue said of each stays in the journal, and a word in between is taken in its place."""
+    for number in range(1, 5):
+        bench.resting(f"a{number}", number)
+    bench.ask("q", mass("m1"))
+    bench.hear(ScopeRead(1, 5))
+    words: list[VenueRequest] = [stands(number, VenueStatus.CANCELED, text="as asked") for number in (1, 2)]
+    words += [OrderAnswer(3, "no"), OrderAnswer(9), stands(4, VenueStatus.CANCELED)]
+    reports, answer = bench.hear_together(words)
+    assert [report.split()[0] for report in shown(reports)] == ["8", "8", "9", "8"]
+    assert [order_id for order_id, _ in answer.refused] == [9]
+    with closing(sqlite3.connect(bench.journal_path)) as journal:
+        [(entries,)] = journal.execute("SELECT entries FROM turn ORDER BY seq DESC LIMIT 1").fetchall()
+    first, refused, last = entries_of(entries)
+    assert first.request == VenueOrders(tuple(words[:2]))  # type: ignore[arg-type]
+    assert first.events == [OrderCanceled(number, NOW) for number in (1, 2)]
+    assert refused.request == words[2]
+    assert last.events == [OrderCanceled(4, NOW)]

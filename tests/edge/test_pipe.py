@@ -1,12 +1,16 @@
 """A session's connection by itself: how much of a flood the engine is given, and what becomes of the rest."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+import pytest
+
+from fixgw.edge import pipe
 from fixgw.edge.doorbell import Doorbell
 from fixgw.edge.frames import Framer
-from fixgw.edge.pipe import EngineSide, Limits, Pipe
+from fixgw.edge.pipe import STREAM_MESSAGES, EngineSide, Limits, Pipe
 from fixgw.edge.window import ALONE_MAX, WITH_ENGINE_MAX, Company
 from fixgw.fix.framing import message
 
@@ -186,5 +190,45 @@ def test_whoever_is_cut_off_is_so_at_once() -> None:
         assert piped.engine.numbers == list(range(2, 102))
         assert piped.engine.has_eof
         assert piped.client.is_aborted
+
+    with_a_session(test)
+
+
+def test_a_stream_of_reports_is_let_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each reading the next one waits for a moment; the first are there at once, none is lost."""
+
+    async def test(piped: Piped) -> None:
+        monkeypatch.setattr(pipe, "STREAM_SECONDS", math.inf)
+        piped.answer(STREAM_MESSAGES // 2)
+        assert piped.engine.is_read
+        for _ in range(3):
+            before = len(piped.client.numbers)
+            piped.answer(STREAM_MESSAGES)
+            assert len(piped.client.numbers) == before + STREAM_MESSAGES
+            assert not piped.engine.is_read
+            await holds(lambda: piped.engine.is_read)
+        monkeypatch.setattr(pipe, "STREAM_SECONDS", 0.0)
+        piped.answer(STREAM_MESSAGES)
+        assert piped.engine.is_read  # they come so slowly that each would wait for nothing
+
+    with_a_session(test)
+
+
+def test_an_answer_that_is_waited_for_is_passed_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a stream: whoever asks has the engine read all the time, until it has answered."""
+
+    async def test(piped: Piped) -> None:
+        monkeypatch.setattr(pipe, "STREAM_SECONDS", math.inf)
+        piped.answer(10 * STREAM_MESSAGES)
+        assert not piped.engine.is_read
+        for number in range(2, 5):
+            piped.pipe.from_client(said(number))
+            assert piped.engine.is_read
+            piped.answer(1)
+            assert piped.engine.is_read
+        piped.pipe.from_client(flood(WITH_ENGINE_MAX + 1))
+        for _ in range(WITH_ENGINE_MAX):
+            piped.answer(1)
+            assert piped.engine.is_read
 
     with_a_session(test)

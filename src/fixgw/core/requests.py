@@ -253,6 +253,12 @@ class VenueOrder(Struct, frozen=True, tag=True, array_like=True):
     details: VenueDetails | None = None
 
 
+class VenueOrders(Struct, frozen=True, tag=True, array_like=True):
+    """What a venue said of orders (any number), one after the other, that led to one event."""
+
+    orders: tuple[VenueOrder, ...]
+
+
 class Unknown(Struct, frozen=True, tag=True, array_like=True):
     """Whether the venue did what was last asked of it about an order cannot be said yet; `text` says why."""
 

@@ -98,6 +98,21 @@ def decide_answers(
         yield OrdersCanceled(mass_cancel_id, tuple(together), at)
 
 
+def ends_of(state: OmsState, said: VenueOrder) -> int | None:
+    """The mass cancel that took on the order of which a venue says that it is canceled, and nothing else new.
+
+    The ends of one mass cancel that are said together can be one event. None for any other word.
+    """
+    if said.status is not VenueStatus.CANCELED or not said.order_id:
+        return None
+    order = state.book.get(said.order_id)
+    if order is None or order.pending_cancel is None or not order.on_venue:
+        return None
+    if said.cum_qty > order.cum_qty or (order.waits_for_trigger and said.triggered):
+        return None
+    return order.pending_cancel.mass_cancel_id
+
+
 def _answer(order: Order, said: OrderAnswer, at: datetime) -> Sequence[Event] | Refusal:
     if said.refused is None:
         if order.status is OrdStatus.PENDING_NEW:

@@ -108,7 +108,7 @@ class _Connection(asyncio.Protocol):
         if not self._to_send:
             self._loop.call_soon(self._flush)
         self._to_send.append(frame(said))
-        if len(self._to_send) == SENT_TOGETHER:
+        if len(self._to_send) == SENT_TOGETHER or isinstance(said, VenueSaid):  # that is many words already
             self._flush()
 
     def _flush(self) -> None:

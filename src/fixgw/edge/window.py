@@ -56,6 +56,11 @@ class Window:
         return not self._waiting
 
     @property
+    def is_answered(self) -> bool:
+        """Whether nothing waits, here or at the engine, as far as is known."""
+        return not self._waiting and not self._with_engine
+
+    @property
     def is_full(self) -> bool:
         """Whether no more should be read from the client."""
         return self._bytes > WAITING_BYTES

@@ -66,7 +66,7 @@ from fixgw.engine.turn import (
     SessionCommand,
     SessionDoor,
 )
-from fixgw.engine.venue_asks import VenueAsk
+from fixgw.engine.venue_asks import VenueAsk, VenueSaid
 from fixgw.engine.venue_words import VenueWords
 from fixgw.engine.venues import Venues
 from fixgw.journal.contract import Journal, Loaded, SessionNumbers
@@ -168,6 +168,7 @@ class Desk:
         commands: Iterable[Command],
         now: datetime,
         asked: Iterable[tuple[Ask, Tell]] = (),
+        heard: Iterable[tuple[VenueSaid, Tell]] = (),
     ) -> None:
         """One turn: everything that arrived is decided, committed in one transaction, and then told.
 
@@ -182,6 +183,9 @@ class Desk:
                 self._take(arrival)
         for ask, answer in asked:
             self._ask(ask, answer)
+        for words, answer in heard:
+            refused = self._words.heard(words.words, "link", now)
+            self.answers.put(answer, Answered(words.number, refused=tuple(refused)))
         answers = [(command, self._command(command.said)) for command in commands]
         self._end_turn(door)
         for session in self.epochs.due(now):

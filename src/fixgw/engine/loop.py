@@ -5,13 +5,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from functools import partial
 from types import FrameType
 
 import structlog
 
 from fixgw.core.errors import Refusal
-from fixgw.core.requests import VenueRequest
 from fixgw.engine.answers import Tell
 from fixgw.engine.clock import Clock
 from fixgw.engine.desk import Desk
@@ -131,6 +129,7 @@ class Loop:
                 die("the supervisor is gone")
         commands: list[Command] = []
         asked: list[tuple[Ask, Tell]] = []
+        heard: list[tuple[VenueSaid, Tell]] = []
         questions: list[tuple[Question, Callable[[Told], None]]] = []
         is_near_fix = second < self._fix_until
         taken = self._link.take(_asked_max(len(arrivals), is_near_fix=is_near_fix))
@@ -143,7 +142,7 @@ class Loop:
                 self._desk.answers.watch(answer, said.accounts)
                 answer(Answered(said.number))
             elif isinstance(said, VenueSaid):
-                commands += _words(said, answer)
+                heard.append((said, answer))
             elif isinstance(said, ServeVenues):
                 self._desk.serve_venues(answer, said.oms_ids)
                 answer(Answered(said.number))
@@ -155,9 +154,9 @@ class Loop:
             else:
                 commands.append(Command(said, _answerer(answer)))
         now = self._clock.now()
-        is_due = bool(arrivals or asked or commands or self._desk.has_work or self._desk.is_due(now))
+        is_due = bool(arrivals or asked or heard or commands or self._desk.has_work or self._desk.is_due(now))
         if is_due:
-            self._desk.turn(self._acceptor, arrivals, commands, now, asked)
+            self._desk.turn(self._acceptor, arrivals, commands, now, asked, heard)
         for question, answer in questions:
             if isinstance(question, Status):
                 answer(StatusReply(self._overview.status(now)))
@@ -167,19 +166,6 @@ class Loop:
             self._desk.keep_numbers(self._acceptor)  # now that whatever QuickFIX has counted is decided
         has_more = self._link.flush(together=not arrivals)
         return is_due or has_more or self._acceptor.has_heard or bool(taken)
-
-
-def _words(said: VenueSaid, tell: Callable[[Answered], None]) -> list[Command]:
-    """What venues said, word for word; `tell` gets one answer to all of them, after the last."""
-    refused: list[tuple[int, Refusal]] = []
-
-    def heard(word: VenueRequest, refusal: Refusal | None) -> None:
-        if refusal is not None:
-            refused.append((getattr(word, "order_id", 0), refusal))
-        if word is said.words[-1]:
-            tell(Answered(said.number, refused=tuple(refused)))
-
-    return [Command(word, partial(heard, word)) for word in said.words]
 
 
 def _asked_max(arrivals: int, *, is_near_fix: bool) -> int:

@@ -7,7 +7,7 @@ from time import perf_counter_ns
 from fixgw.core.controls import Timer
 from fixgw.core.decision import Decision
 from fixgw.core.events import Event
-from fixgw.core.requests import ApiRequest, ClientRequest, RequestKind, VenueRequest
+from fixgw.core.requests import ApiRequest, ClientRequest, RequestKind, VenueOrders, VenueRequest
 from fixgw.engine.changes import Changes
 from fixgw.engine.turn import Arrival, Ask, Line, RequestLine
 from fixgw.journal.contract import Entry
@@ -120,7 +120,7 @@ class Record:
         oms_id: int,
         events: Sequence[Event],
         at: datetime,
-        request: VenueRequest | None = None,
+        request: VenueRequest | VenueOrders | None = None,
     ) -> None:
         """Something that no client asked for: a venue's word, or that time has passed. It has no line."""
         entry = Entry(at, door, kind, oms_id, 0, door, 0, events, request=request)

@@ -6,7 +6,7 @@ from fixgw.core.order import Order
 from fixgw.core.requests import VenueRequest
 from fixgw.core.selector import CancelSelector
 
-WORDS_MAX = 50  # about a millisecond of the engine, which FIX sessions wait for
+WORDS_MAX = 100  # two milliseconds of the engine at most, which FIX sessions wait for
 
 
 class PlaceOrder(Struct, frozen=True, tag=True, array_like=True):

@@ -1,16 +1,16 @@
 """What venues say: each word becomes the events that are missing, or a refusal that says why it cannot be."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
 
 from fixgw.core.errors import Failure, Refusal, Subject, not_found, server_error
-from fixgw.core.events import ControlAnswered, Event, MassCancelRefused, OrderEntered
+from fixgw.core.events import ControlAnswered, Event, MassCancelRefused, OrderEntered, OrdersCanceled
 from fixgw.core.oms import accept_mass_cancel
-from fixgw.core.requests import ScopeRead, VenueOrder, VenueRequest
+from fixgw.core.requests import ScopeRead, VenueOrder, VenueOrders, VenueRequest
 from fixgw.core.state import OmsState
-from fixgw.core.venue import decide_venue
+from fixgw.core.venue import decide_venue, ends_of
 from fixgw.engine.answers import Answers
 from fixgw.engine.changes import Changes
 from fixgw.engine.record import Record
@@ -41,6 +41,53 @@ class VenueWords:
     def state_of(self, order_id: int) -> OmsState | None:
         """The state of the OMS that knows this order."""
         return next((state for state in self._states.values() if state.book.get(order_id) is not None), None)
+
+    def heard(self, words: Iterable[VenueRequest], door: str, at: datetime) -> list[tuple[int, Refusal]]:
+        """Venues said `words`, one after the other, at the time `at` (aware UTC), through `door`.
+
+        Those that cannot be, each with the id of the order that it is about (0 for none), and why.
+        """
+        refused: list[tuple[int, Refusal]] = []
+        ends: dict[int, VenueOrder] = {}  # of the orders of one mass cancel: they become one event
+        of: tuple[OmsState, int] | None = None
+        for word in words:
+            found = self._ended_by(word)
+            if of is not None and found != of:
+                self._ended_together(*of, ends, door, at)
+                ends = {}
+            of = found
+            if of is not None and isinstance(word, VenueOrder):
+                ends[word.order_id] = word
+            elif (refusal := self.said(word, door, at)) is not None:
+                refused.append((getattr(word, "order_id", 0), refusal))
+        if of is not None:
+            self._ended_together(*of, ends, door, at)
+        return refused
+
+    def _ended_by(self, word: VenueRequest) -> tuple[OmsState, int] | None:
+        """The OMS and the mass cancel of which a word ends an order, and says nothing else; else None."""
+        if not isinstance(word, VenueOrder):
+            return None
+        state = self._states.get(word.oms_id)
+        mass_cancel_id = None if state is None else ends_of(state, word)
+        return None if state is None or mass_cancel_id is None else (state, mass_cancel_id)
+
+    def _ended_together(
+        self,
+        state: OmsState,
+        mass_cancel_id: int,
+        ends: Mapping[int, VenueOrder],
+        door: str,
+        at: datetime,
+    ) -> None:
+        """Apply that these orders of a mass cancel are canceled."""
+        event = OrdersCanceled(mass_cancel_id, tuple(ends), at)
+        self._happened(state, event)
+        said = VenueOrders(tuple(ends.values()))
+        self._record.other(door, VenueOrder.__name__, state.oms.oms_id, (event,), at, said)
+        self._record.line(
+            "venue", at, said=VenueOrder.__name__, mass_cancel_id=mass_cancel_id, orders=len(ends)
+        )
 
     def said(self, said: VenueRequest, door: str, at: datetime) -> Refusal | None:
         """A venue said so at the time `at` (aware UTC), through `door`; why that cannot be, if it cannot."""

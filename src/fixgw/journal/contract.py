@@ -15,7 +15,7 @@ from fixgw.core.controls import Controls
 from fixgw.core.events import Event
 from fixgw.core.order import Order
 from fixgw.core.reports import Outgoing, Report
-from fixgw.core.requests import ApiRequest, ClientRequest, MassCancel, VenueRequest
+from fixgw.core.requests import ApiRequest, ClientRequest, MassCancel, VenueOrders, VenueRequest
 from fixgw.core.selector import CancelSelector
 
 
@@ -42,7 +42,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     epoch: int = 0
     msg_seq_num: int = 0
     cl_ord_id: str | None = None
-    request: ClientRequest | ApiRequest | VenueRequest | None = None
+    request: ClientRequest | ApiRequest | VenueRequest | VenueOrders | None = None
 
 
 class UsedId(Struct, frozen=True):

@@ -1,11 +1,17 @@
 """The numbers in a journal's turns, and what in them does not add up: counters, MsgSeqNums, positions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from msgspec import Struct
 
-from fixgw.core.events import ControlAnswered, Event, MassCancelAccepted, MassCancelRequested, OrderEntered
-from fixgw.journal.contract import Counters, SessionNumbers
+from fixgw.core.events import (
+    ControlAnswered,
+    MassCancelAccepted,
+    MassCancelRefused,
+    MassCancelRequested,
+    OrderEntered,
+)
+from fixgw.journal.contract import Counters, Entry, SessionNumbers
 from fixgw.journal.reading import Turn
 
 
@@ -27,6 +33,7 @@ class Numbers:
         self._complete = complete
         self._counters = Counters()
         self._sessions: dict[str, _Session] = {}
+        self._waiting: dict[int, str] = {}  # mass cancels whose orders the venue has not said yet, and whose
 
     def take(self, turn: Turn) -> Iterator[str]:
         """What is wrong with the numbers of `turn`."""
@@ -103,14 +110,29 @@ class Numbers:
             numbers = rows.get(name)
             if numbers is None or (numbers.epoch == entry.epoch and numbers.last_in < entry.msg_seq_num):
                 yield f"{name}: request {entry.msg_seq_num} is done, and not counted"
-            if name not in turn.reports and not _is_read_first(entry.events):
+            if name not in turn.reports and not self._waits(entry, name):
                 yield f"{name}: request {entry.msg_seq_num} has no answer"
+        for entry in turn.entries:
+            for mass_cancel_id in _answered(entry):
+                asker = self._waiting.pop(mass_cancel_id, None)
+                if asker is not None and asker not in turn.reports:
+                    yield f"{asker}: mass cancel {mass_cancel_id} has no answer"
+
+    def _waits(self, entry: Entry, name: str) -> bool:
+        """Whether a request is a mass cancel that is answered when its venue has said which orders it has."""
+        asked = {event.mass_cancel_id for event in entry.events if isinstance(event, MassCancelRequested)}
+        waiting = asked.difference(_answered(entry))
+        self._waiting.update(dict.fromkeys(waiting, name))
+        return bool(waiting)
 
 
-def _is_read_first(events: Sequence[Event]) -> bool:
-    """Whether a mass cancel waits until it is read from its venue which orders it reaches."""
-    kinds = {type(event) for event in events}
-    return MassCancelRequested in kinds and not kinds & {MassCancelAccepted, ControlAnswered}
+def _answered(entry: Entry) -> Iterator[int]:
+    """The mass cancels that are answered by what happened."""
+    for event in entry.events:
+        if isinstance(event, MassCancelAccepted | MassCancelRefused):
+            yield event.mass_cancel_id
+        elif isinstance(event, ControlAnswered):
+            yield event.control_id
 
 
 def _follow(session: _Session, new: SessionNumbers) -> Iterator[str]:

@@ -108,15 +108,17 @@ class Venues:
         self._keepers[oms_id].ask(ask)
 
     def _say(self, said: VenueRequest) -> None:
-        """Say it to the engine, together with all that is said in this round of the event loop."""
+        """Say it to the engine, together with what else is said in this round of the event loop."""
         if not self._words:
             asyncio.get_running_loop().call_soon(self._say_words)
         self._words.append(said)
+        if len(self._words) == WORDS_MAX:  # the engine begins while more is read
+            self._say_words()
 
     def _say_words(self) -> None:
         words, self._words = self._words, []
-        for start in range(0, len(words), WORDS_MAX):
-            _settle(self._link.say(words[start : start + WORDS_MAX]), self._lost)
+        if words:
+            _settle(self._link.say(words), self._lost)
 
     def _lost(self) -> None:
         """A word was not taken: what is said of an order the next time is said, also when it is the same."""

@@ -10,6 +10,7 @@ from fixgw.core.order import Order
 PREFIX = "fixgw-"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _ORDER_BITS = 20
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -19,7 +20,7 @@ def number_of(order: Order) -> int:
 
     Two orders of one gateway have the same only if a million others were entered in the same millisecond.
     """
-    milliseconds = (order.entered_at - _EPOCH) // timedelta(milliseconds=1)
+    milliseconds = (order.entered_at - _EPOCH) // _MILLISECOND
     return milliseconds << _ORDER_BITS | order.order_id & (1 << _ORDER_BITS) - 1
 
 

@@ -29,6 +29,8 @@ class Names:
 
     def know(self, order: Order) -> None:
         """From now on `order_id` finds it."""
+        if order.venue_order_id and self._venue_ids.get(order.order_id) == order.venue_order_id:
+            return  # it does so already
         self._by_number[number_of(order)] = order
         if order.venue_order_id:
             self._is(order.order_id, order.venue_order_id)

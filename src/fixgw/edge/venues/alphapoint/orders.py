@@ -27,6 +27,7 @@ ORD_TYPES = {
     "blocktrade": OrdType.LIMIT,
 }
 
+_REASONS = {VenueStatus.REJECTED: "RejectReason", VenueStatus.CANCELED: "CancelReason"}
 _STATE_NAMES = ("Unknown", "Working", "Rejected", "Canceled", "Expired", "FullyExecuted")
 _SIDE_NAMES = ("Buy", "Sell", "Short", "Unknown")
 _TYPE_NAMES = (
@@ -72,7 +73,7 @@ def seen(keys: Keys, names: Names) -> Seen:
     status = STATES[state]
     cum_qty = _quantity(keys, "QuantityExecuted")
     details = None if order_id else _details(keys, names, account_id)
-    reason = {VenueStatus.REJECTED: "RejectReason", VenueStatus.CANCELED: "CancelReason"}.get(status)
+    reason = _REASONS.get(status)
     order = VenueOrder(
         names.oms_id,
         order_id,

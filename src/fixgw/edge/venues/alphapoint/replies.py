@@ -43,6 +43,7 @@ refused for an outcome that is not known, the venue could not be asked.
 BUSY_SECONDS = 1.0  # the pause that is made when the venue does not say how long
 BUSY_SECONDS_MAX = 60.0
 TEXT_MAX = 200  # characters of the venue's that are passed on
+WHOLE_MAX = 1 << 63
 AMOUNT_MAX = Decimal(10) ** 27
 DIGITS = Decimal("1e-12")  # what a quantity or a price can be as exact as
 
@@ -74,8 +75,10 @@ class Keys:
 
     def get(self, key: str) -> object:
         """The value of this documented key, None when it is not there."""
-        if key in self._given:
+        try:  # nearly always: a venue spells its keys as its document does
             return self._given[key]
+        except KeyError:
+            pass
         if self._lowered is None:
             self._lowered = {one.lower(): value for one, value in self._given.items()}
         return self._lowered.get(key.lower())
@@ -119,13 +122,15 @@ def frame(text: str | bytes) -> Frame:
 def whole(keys: Keys, key: str) -> int:
     """A whole number of 64 bits, as number or text; 0 when it is not there. Raises UnreadableError."""
     value = keys.get(key)
+    if type(value) is int and -WHOLE_MAX < value < WHOLE_MAX:
+        return value
     if value is None:
         return 0
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         value = int(value)
     if isinstance(value, Decimal) and value.is_finite() and abs(value) < AMOUNT_MAX and value == int(value):
         value = int(value)
-    if type(value) is not int or abs(value) >= 1 << 63:
+    if type(value) is not int or abs(value) >= WHOLE_MAX:
         raise UnreadableError(f"{key} is not a whole number")
     return value
 

@@ -30,6 +30,9 @@ class Known:
     def know(self, order: Order) -> None:
         """Know it from now on: by the name that we gave it, unless it was entered there, and by its id."""
         self._ended.pop(order.order_id, None)
+        ids = self._ids.get(order.order_id)
+        if ids is not None and ids.client and ids.exchange:
+            return  # what it is called is known, and stays
         client = "" if order.user_id == NOBODY else name_of(order)
         there = order.venue_order_id or ""
         self._add(order.order_id, client, "" if there == client else there)

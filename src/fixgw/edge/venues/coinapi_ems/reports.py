@@ -152,7 +152,9 @@ def read_report(body: object, exchange_id: str = "") -> Report:
         exchange_order_id=found,
         status=text_of(status),
         venue_status=STATUSES.get(status),
-        symbols=tuple(filter(None, (_word(body.get(f"symbol_id_{by}")) for by in ("exchange", "coinapi")))),
+        symbols=tuple(
+            filter(None, (_word(body.get("symbol_id_exchange")), _word(body.get("symbol_id_coinapi"))))
+        ),
         side=_word(body.get("side")),
         time_in_force=_word(body.get("time_in_force")),
         amount_order=_number(body, "amount_order"),
@@ -187,7 +189,7 @@ def read_reject(body: dict[str, Any]) -> MessageReject:
 
 def text_of(value: object) -> str:
     """A venue's words, as they can be handed on: one line of printable ASCII, not too long; else empty."""
-    if not isinstance(value, str):
+    if not value or not isinstance(value, str):
         return ""
     if len(value) <= TEXT_MAX and value.isascii() and value.isprintable():
         return " ".join(value.split())
@@ -198,11 +200,11 @@ def text_of(value: object) -> str:
 
 def _word(value: object) -> str:
     """An id or a name; empty when it is none that can be handed on."""
-    if type(value) is int or isinstance(value, Decimal):
+    if not isinstance(value, str):
+        if type(value) is not int and not isinstance(value, Decimal):
+            return ""
         value = str(value)
-    if isinstance(value, str) and len(value) <= ID_MAX and value.isascii() and value.isprintable():
-        return value.strip()
-    return ""
+    return value.strip() if len(value) <= ID_MAX and value.isascii() and value.isprintable() else ""
 
 
 def _number(body: dict[str, Any], key: str) -> Decimal | None:
