@@ -97,13 +97,12 @@ class VenueWords:
             state, missing = self.state_of(said.order_id), f"order {said.order_id} is unknown"
         if state is None:
             return not_found(missing, Subject.ORDER)
+        if isinstance(said, ScopeRead):
+            return self.scope_read(state, said, door, at)
         try:
-            if isinstance(said, ScopeRead):
-                return self.scope_read(state, said, door, at)
             events = decide_venue(state, said, at, self._changes.next_id)
         except Exception:
-            log.exception("our mistake", said=repr(said))
-            return server_error("an internal error; nothing was changed")
+            return _our_mistake(said)
         if isinstance(events, Refusal):
             return events
         self._changed(state, events, said, door, at)
@@ -111,7 +110,10 @@ class VenueWords:
 
     def scope_read(self, state: OmsState, said: ScopeRead, door: str, at: datetime) -> Refusal | None:
         """What a mass cancel reaches is known now: take these orders on, or refuse it as a whole."""
-        found = accept_mass_cancel(state, said.mass_cancel_id, at)
+        try:
+            found = accept_mass_cancel(state, said.mass_cancel_id, at)
+        except Exception:
+            return _our_mistake(said)
         if found is None:
             return not_found(f"no mass cancel {said.mass_cancel_id} waits", Subject.ORDER)
         self._venues.was_read(said.mass_cancel_id)
@@ -144,3 +146,9 @@ class VenueWords:
             self._record.other(door, kind, state.oms.oms_id, events, at, said)
             order_id = getattr(said, "order_id", 0)
             self._record.line("venue", at, said=kind, order_id=order_id, events=len(events))
+
+
+def _our_mistake(said: VenueRequest) -> Refusal:
+    """The answer when nothing could be decided. Once it is being applied, a mistake ends the engine."""
+    log.exception("our mistake", said=repr(said))
+    return server_error("an internal error; nothing was changed")
