@@ -91,7 +91,9 @@ def test_a_report_sent_since_does_not_hide_what_was_not_delivered(tmp_path: Path
         trader.quiet()
 
 
-@pytest.mark.parametrize("resets", [pytest.param(0, marks=pytest.mark.long), 1, 3])
+@pytest.mark.parametrize(
+    "resets", [pytest.param(0, marks=pytest.mark.long), pytest.param(1, marks=pytest.mark.long), 3]
+)
 def test_undelivered_reports_survive_crashes_and_resets(tmp_path: Path, resets: int) -> None:
     """Undelivered reports are the journal's: kill -9, resets by us and one by the client."""
     gateway = Gateway(tmp_path / "data").start()

@@ -198,7 +198,7 @@ def test_what_cannot_be_had_is_no_logon(alone: Gateway, name: str, asked: str, w
     assert trader.logon().type == "A"
 
 
-@pytest.mark.parametrize("comes_back", [True, False])
+@pytest.mark.parametrize("comes_back", [pytest.param(True, marks=pytest.mark.long), False])
 def test_it_survives_a_crash(tmp_path: Path, comes_back: bool) -> None:
     """Logged on when the gateway was killed: back within the window the orders stay, else they go."""
     with gateway(tmp_path, 'cancel_on_disconnect = "disconnect"', "disconnect_window_ms = 4000") as running:
@@ -218,7 +218,7 @@ def test_it_survives_a_crash(tmp_path: Path, comes_back: bool) -> None:
         trader.expect(f"8|150=4|11={resting.cl_ord_id}|58=canceled on disconnect")
 
 
-@pytest.mark.parametrize("counts", [False, True])
+@pytest.mark.parametrize("counts", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_our_own_clean_restart_is_no_disconnect_unless_so_configured(tmp_path: Path, counts: bool) -> None:
     """SIGTERM and a start: the orders stay, or with disconnect_on_restart go after the window."""
     lines = ['cancel_on_disconnect = "both"', f"disconnect_on_restart = {'true' if counts else 'false'}"]
