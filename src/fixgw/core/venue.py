@@ -8,6 +8,7 @@ that adds to what is known are the events. Nothing takes an order out of an end 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 
 from fixgw.core.errors import Failure, Refusal, Subject, failed, invalid, not_found
 from fixgw.core.events import (
@@ -82,20 +83,15 @@ def decide_answers(
     The orders are those that the mass cancel took on, or, without its id, any others whose cancel is pending.
     Raises AssertionError when an answer cannot be true.
     """
-    together: list[int] = []
-    for answer in answers:
-        if answer.refused is None and mass_cancel_id is not None:
-            together.append(answer.order_id)
+    for is_end, run in groupby(answers, lambda answer: answer.refused is None):
+        if is_end and mass_cancel_id is not None:
+            yield OrdersCanceled(mass_cancel_id, tuple(answer.order_id for answer in run), at)
             continue
-        if together and mass_cancel_id is not None:
-            yield OrdersCanceled(mass_cancel_id, tuple(together), at)
-            together.clear()
-        said = _answer(state.book[answer.order_id], answer, at)
-        if isinstance(said, Refusal):
-            raise AssertionError(said)
-        yield from said
-    if together and mass_cancel_id is not None:
-        yield OrdersCanceled(mass_cancel_id, tuple(together), at)
+        for answer in run:
+            said = _answer(state.book[answer.order_id], answer, at)
+            if isinstance(said, Refusal):
+                raise AssertionError(said)
+            yield from said
 
 
 def ends_of(state: OmsState, said: VenueOrder) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 
 import structlog
 
@@ -48,20 +49,14 @@ class VenueWords:
         Those that cannot be, each with the id of the order that it is about (0 for none), and why.
         """
         refused: list[tuple[int, Refusal]] = []
-        ends: dict[int, VenueOrder] = {}  # of the orders of one mass cancel: they become one event
-        of: tuple[OmsState, int] | None = None
-        for word in words:
-            found = self._ended_by(word)
-            if of is not None and found != of:
-                self._ended_together(*of, ends, door, at)
-                ends = {}
-            of = found
-            if of is not None and isinstance(word, VenueOrder):
-                ends[word.order_id] = word
-            elif (refusal := self.said(word, door, at)) is not None:
-                refused.append((getattr(word, "order_id", 0), refusal))
-        if of is not None:
-            self._ended_together(*of, ends, door, at)
+        for ended, run in groupby(words, self._ended_by):
+            if ended is not None:
+                ends = {word.order_id: word for word in run if isinstance(word, VenueOrder)}
+                self._ended_together(*ended, ends, door, at)
+                continue
+            for word in run:
+                if (refusal := self.said(word, door, at)) is not None:
+                    refused.append((getattr(word, "order_id", 0), refusal))
         return refused
 
     def _ended_by(self, word: VenueRequest) -> tuple[OmsState, int] | None:
