@@ -1,5 +1,6 @@
 """The desk with a real journal and a door that only remembers: order, once, committed before it is told."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -221,6 +222,23 @@ def test_a_mass_cancel_goes_on_counting_after_a_restart(bench: Bench) -> None:
     assert isinstance(second, CancelReject)
     assert isinstance(done, MassCancelReport)
     assert (done.completed, done.total_affected, done.not_affected) == (True, 1, ((2, "a2"),))
+
+
+def test_a_mass_cancel_that_ends_at_once_leaves_nothing_to_go_on_with(bench: Bench) -> None:
+    """Only one that waits is stored for the next start, until it has ended: here the second of three."""
+    bench.ask("D", order("a1"))
+    bench.ask("q", mass("m1"))
+    bench.ask("D", order("a2"))
+    bench.say(HoldCancels())
+    bench.ask("q", mass("m2"))
+    bench.ask("q", mass("m3"))
+    bench.say(ReleaseCancels())
+    rows = bench.journal._query(
+        "SELECT row.value FROM log.turn, json_each(turn.numbers, '$.mass_cancels') row", ()
+    )
+    stored = [json.loads(row) for (row,) in rows]
+    assert [(number, is_done) for number, is_done, _ in stored] == [(4, False), (4, True)]
+    assert not bench.desk.states[1].mass_cancels
 
 
 def test_a_turn_sends_no_more_than_its_share(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What a turn has changed so far, gathered into the one batch that the journal commits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from fixgw.core import repetition
@@ -44,6 +44,7 @@ class Changes:
         self._canceled: list[int] = []
         self._used: dict[tuple[int, str, int, int], UsedId] = {}
         self._mass_cancels: dict[int, OmsState] = {}
+        self._begun: set[int] = set()  # the mass cancels that were requested since the last commit
         self._day_starts: dict[int, datetime] = {}
         self._controls: dict[int, Controls] = {}
         self._noted: dict[int, Controls] = {}
@@ -81,6 +82,7 @@ class Changes:
         match event:
             case MassCancelRequested():
                 self.next_id += 1
+                self._begun.add(event.mass_cancel_id)
                 self._mass_cancels[event.mass_cancel_id] = state
             case MassCancelRefused():
                 self._mass_cancels[event.mass_cancel_id] = state
@@ -147,30 +149,34 @@ class Changes:
             canceled=self._canceled,
             at=at,
             used_ids=list(self._used.values()),
-            mass_cancels=[_row(state, number) for number, state in self._mass_cancels.items()],
+            mass_cancels=list(self._mass_cancel_rows()),
             day_starts=list(self._day_starts.items()),
             controls=list(self._controls.items()),
             counters=Counters(self.next_id, self.last_exec_id + 1),
         )
         self.entries, self._orders, self._pending, self._canceled = [], {}, set(), []
         self._used, self._mass_cancels, self._day_starts, self._controls = {}, {}, {}, {}
+        self._begun = set()
         return batch
 
-
-def _row(state: OmsState, mass_cancel_id: int) -> MassCancelRow:
-    progress = state.mass_cancels[mass_cancel_id]
-    if progress.is_done:
-        del state.mass_cancels[mass_cancel_id]
-    return MassCancelRow(
-        state.oms.oms_id,
-        mass_cancel_id,
-        progress.request,
-        progress.left,
-        progress.canceled,
-        tuple(progress.not_affected),
-        progress.selector,
-        progress.accepted,
-    )
+    def _mass_cancel_rows(self) -> Iterator[MassCancelRow]:
+        """How far those are that have changed. One that began and ended since then, no start has to know."""
+        for mass_cancel_id, state in self._mass_cancels.items():
+            progress = state.mass_cancels[mass_cancel_id]
+            if progress.is_done:
+                del state.mass_cancels[mass_cancel_id]
+                if mass_cancel_id in self._begun:
+                    continue
+            yield MassCancelRow(
+                state.oms.oms_id,
+                mass_cancel_id,
+                progress.request,
+                progress.left,
+                progress.canceled,
+                tuple(progress.not_affected),
+                progress.selector,
+                progress.accepted,
+            )
 
 
 def requester_of(event: Event, before: Order | None) -> CancelRef | None:

@@ -219,10 +219,17 @@ _controls = msgspec.json.Decoder(Controls).decode
 
 
 class _Progress(Struct):
+    """Of a mass cancel; `is_answered` when it is known which orders it takes on, or that it takes on none."""
+
     total: int
     left: set[int]
     not_affected: set[int]
     canceled: int = 0
+    is_answered: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        return self.is_answered and not self.left
 
 
 class MassCancels:
@@ -237,9 +244,12 @@ class MassCancels:
         """What is wrong with the mass cancels of `turn`."""
         filled = {row[0] for row in turn.orders if row[5].status is OrdStatus.FILLED}
         moved: set[int] = set()
+        begun: set[int] = set()
         for entry in turn.entries:
             for event in entry.events:
                 number = self._apply(event, filled)
+                if isinstance(event, MassCancelRequested):
+                    begun.add(event.mass_cancel_id)
                 if number is not None:
                     moved.add(number)
         for reports in turn.reports.values():
@@ -250,6 +260,9 @@ class MassCancels:
             moved.discard(number)
             yield from self._check_row(number, row, is_done=is_done)
         for number in moved:
+            if number in begun and self._live[number].is_done:  # no start has to know of it
+                del self._live[number]
+                continue
             yield f"the count of mass cancel {number} has changed, and is not stored"
 
     def _apply(self, event: Event, filled: set[int]) -> int | None:
@@ -258,14 +271,17 @@ class MassCancels:
             self._live[event.mass_cancel_id] = _Progress(0, set(), set())
             return event.mass_cancel_id
         if isinstance(event, MassCancelRefused):
+            if (refused := self._live.get(event.mass_cancel_id)) is not None:
+                refused.is_answered = True
             return event.mass_cancel_id
         if isinstance(event, ControlAnswered) and event.control_id in self._live:  # a dry run on a venue
             self._live[event.control_id].total = len(event.order_ids)
+            self._live[event.control_id].is_answered = True
             return event.control_id
         if isinstance(event, MassCancelAccepted):
             number, ids = event.mass_cancel_id, event.order_ids
             total = len(ids) + len(event.already_pending)
-            self._live[number] = _Progress(total, set(ids), set(event.already_pending))
+            self._live[number] = _Progress(total, set(ids), set(event.already_pending), is_answered=True)
             self._of.update(dict.fromkeys(ids, number))
             return number
         is_end = isinstance(event, OrderCanceled | CancelRefused | OrderExpired | OrderRejected) or (
