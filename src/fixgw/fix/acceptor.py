@@ -5,6 +5,7 @@ a client asks for again is laid out for QuickFIX at that moment. A number that Q
 the process.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -29,7 +30,8 @@ from fixgw.journal.contract import Journal
 
 log = structlog.get_logger("fixgw.fix")
 
-GUARDED_PER_POLL = 64  # sessions whose numbers are looked at in one poll: half a microsecond each
+GUARDED_PER_POLL = 64  # sessions whose numbers are looked at in one poll: two microseconds each
+GUARD_SECONDS = 0.005  # between two such looks
 
 STORE_CURE = "; its message store, fix/ in the data directory, must be writable and its disk not full"
 
@@ -69,6 +71,7 @@ class Acceptor:
         }
         self._seen: dict[str, tuple[int, int]] = {}
         self._to_guard: deque[str] = deque()
+        self._guard_at = 0.0
         self._native: dict[str, quickfix.Session] = {}
         self._laid_out: list[str] = []
         self._spare = Spare()
@@ -152,6 +155,9 @@ class Acceptor:
             if stored != self._numbers(name):
                 die(f"{name}: QuickFIX could not store its numbers{STORE_CURE}", EXIT_JOURNAL)
             self._guard(name, left=left)
+        if (now := time.monotonic()) < self._guard_at:
+            return
+        self._guard_at = now + GUARD_SECONDS
         for _ in range(min(GUARDED_PER_POLL, len(self._to_guard))):
             self._guard(self._to_guard[0], left=False)
             self._to_guard.rotate(-1)
@@ -192,12 +198,12 @@ class Acceptor:
 
     def numbers(self, session: str) -> tuple[int, int]:
         """The next inbound and the next outbound MsgSeqNum of `session`."""
+        if self._to_guard and self.is_away(session):  # the port is open
+            # it may just have logged off, or somebody else may have moved them since the last look
+            self._guard(session, left=self._application.touched.get(session, False))
         numbers = self._numbers(session)
-        if numbers[1] < self._seen[session][1]:
-            if not self.is_away(session):  # a commit is under way, in which no epoch may begin
-                die(f"{session}: its store was wiped outside of a poll")
-            self._guard(session, left=False)
-            numbers = self._numbers(session)
+        if numbers[1] < self._seen[session][1]:  # a commit is under way, in which no epoch may begin
+            die(f"{session}: its store was wiped outside of a poll")
         return numbers
 
     def _numbers(self, session: str) -> tuple[int, int]:
