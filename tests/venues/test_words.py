@@ -1,42 +1,83 @@
-"""How the venues' process says words to the engine: together, in order, and without waiting for the last."""
+"""How venues' words go to the engine: together, in order, and without waiting where little is awaited."""
 
 import asyncio
+import time
 from collections.abc import Sequence
-from pathlib import Path
 
-import pytest
-
-from fixgw.config import load
 from fixgw.core.requests import Unknown, VenueRequest
-from fixgw.edge.engine_link import EngineLink
-from fixgw.edge.venues.__main__ import Venues
-from fixgw.engine.turn import Answered
+from fixgw.edge.venues.words import STREAM_FROM, STREAM_SECONDS, Words
 from fixgw.engine.venue_asks import WORDS_MAX
-from tests.venue_cases.bridge import bridge_config
+
+SAID = [Unknown(number, "no answer") for number in range(2 * WORDS_MAX + 3)]
 
 
-def test_many_words_leave_as_full_messages_while_more_are_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Sent:
+    """The messages that were sent, and when; `awaited` is what venues still owe."""
+
+    def __init__(self) -> None:
+        self.messages: list[Sequence[VenueRequest]] = []
+        self.times: list[float] = []
+        self.awaited = 0
+        self.words = Words(self._send, lambda: self.awaited)
+
+    def _send(self, words: Sequence[VenueRequest]) -> None:
+        self.messages.append(words)
+        self.times.append(time.monotonic())
+
+    @property
+    def sizes(self) -> list[int]:
+        """The number of words in each message."""
+        return [len(words) for words in self.messages]
+
+
+def test_many_words_leave_as_full_messages_while_more_are_said() -> None:
     """So the engine begins while others are read; what is left follows in the next round of the loop."""
-    messages: list[Sequence[VenueRequest]] = []
-
-    def say(_: EngineLink, words: Sequence[VenueRequest]) -> "asyncio.Future[Answered]":
-        messages.append(words)
-        return asyncio.get_running_loop().create_future()
 
     async def run() -> None:
-        config = load(bridge_config(tmp_path, "alphapoint", "http://127.0.0.1:1"), look_outside=False)
-        venues = Venues(config, tmp_path)
-        words = [Unknown(number, "no answer") for number in range(2 * WORDS_MAX + 3)]
-        for word in words:
-            venues._say(word)
-        assert [len(message) for message in messages] == [WORDS_MAX, WORDS_MAX]
+        sent = Sent()
+        for word in SAID:
+            sent.words.say(word)
+        assert sent.sizes == [WORDS_MAX, WORDS_MAX]
         await asyncio.sleep(0)
-        assert [word for message in messages for word in message] == words
-        venues._say(words[0])
+        assert [word for words in sent.messages for word in words] == SAID
+        sent.words.say(SAID[0])
         await asyncio.sleep(0)
-        assert [len(message) for message in messages] == [WORDS_MAX, WORDS_MAX, 3, 1]
+        assert sent.sizes == [WORDS_MAX, WORDS_MAX, 3, 1]
 
-    monkeypatch.setattr(EngineLink, "say", say)
+    asyncio.run(run())
+
+
+def test_in_a_stream_words_are_let_come_together() -> None:
+    """The first leaves at once; those after it when the time is over, in their order."""
+
+    async def run() -> None:
+        sent = Sent()
+        sent.awaited = STREAM_FROM + 1
+        for word in SAID[:5]:
+            sent.words.say(word)
+            await asyncio.sleep(0)
+        while len(sent.messages) < 2:
+            await asyncio.sleep(0.001)
+        assert sent.messages == [SAID[:1], SAID[1:5]]
+        assert sent.times[1] - sent.times[0] >= 0.9 * STREAM_SECONDS
+
+    asyncio.run(run())
+
+
+def test_the_end_of_a_stream_waits_for_nothing() -> None:
+    """When little is awaited any more, a word leaves at once, with those that waited before it."""
+
+    async def run() -> None:
+        sent = Sent()
+        sent.awaited = STREAM_FROM + 1
+        sent.words.say(SAID[0])
+        await asyncio.sleep(0)
+        sent.words.say(SAID[1])
+        sent.awaited = STREAM_FROM
+        sent.words.say(SAID[2])
+        await asyncio.sleep(0)
+        assert sent.messages == [SAID[:1], SAID[1:3]]
+        await asyncio.sleep(2 * STREAM_SECONDS)
+        assert len(sent.messages) == 2
+
     asyncio.run(run())

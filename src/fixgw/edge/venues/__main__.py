@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,9 @@ from fixgw.edge.engine_link import EngineAwayError, EngineLink
 from fixgw.edge.process import BEAT_SECONDS, failed, say
 from fixgw.edge.venues.adapters import ADAPTERS, place_of
 from fixgw.edge.venues.keeper import HEALTH_SECONDS, Keeper
+from fixgw.edge.venues.words import Words
 from fixgw.engine.turn import Answered
-from fixgw.engine.venue_asks import WORDS_MAX, CancelOrders, PlaceOrder, ReadScope, VenueAsk
+from fixgw.engine.venue_asks import CancelOrders, PlaceOrder, ReadScope, VenueAsk
 from fixgw.exits import EXIT_CONFIG, EXIT_INVARIANT, EXIT_OK, EXIT_REFUSED
 from fixgw.logs import configure
 from fixgw.secret_text import SecretError
@@ -41,7 +42,7 @@ class Venues:
         self._link = EngineLink(data, ANSWER_SECONDS, self._came, self._asked)
         self._stopped = asyncio.Event()
         self._mistake: BaseException | None = None
-        self._words: list[VenueRequest] = []
+        self._words = Words(self._send, self._awaited)
         self._keepers = dict(self._made(config))
 
     def _made(self, config: Config) -> list[tuple[int, Keeper]]:
@@ -51,7 +52,7 @@ class Venues:
             if oms.venue != EMBEDDED:
                 place = place_of(config, directory, oms)
                 make = partial(ADAPTERS[place.settings.kind], place)
-                made.append((oms.id, Keeper(oms.id, place.settings, make, self._say)))
+                made.append((oms.id, Keeper(oms.id, place.settings, make, self._words.say)))
         return made
 
     async def run(self, flush: Callable[[], None]) -> None:
@@ -107,18 +108,12 @@ class Venues:
                 oms_id = ask.oms_id
         self._keepers[oms_id].ask(ask)
 
-    def _say(self, said: VenueRequest) -> None:
-        """Say it to the engine, together with what else is said in this round of the event loop."""
-        if not self._words:
-            asyncio.get_running_loop().call_soon(self._say_words)
-        self._words.append(said)
-        if len(self._words) == WORDS_MAX:  # the engine begins while more is read
-            self._say_words()
+    def _send(self, words: Sequence[VenueRequest]) -> None:
+        _settle(self._link.say(words), self._lost)
 
-    def _say_words(self) -> None:
-        words, self._words = self._words, []
-        if words:
-            _settle(self._link.say(words), self._lost)
+    def _awaited(self) -> int:
+        """How many outcomes venues still owe."""
+        return sum(keeper.awaited for keeper in self._keepers.values())
 
     def _lost(self) -> None:
         """A word was not taken: what is said of an order the next time is said, also when it is the same."""

@@ -72,9 +72,14 @@ class Keeper:
             is_up=adapter.is_up and not self._table.mistake,
             why=self._table.mistake or adapter.why_away,
             seconds=round(self._slots.seconds, 4),
-            waiting=len(self._table.awaited) + self._slots.waiting,
+            waiting=self.awaited + self._slots.waiting,
             unknown=self._table.unknown,
         )
+
+    @property
+    def awaited(self) -> int:
+        """How many outcomes the venue still owes."""
+        return len(self._table.awaited)
 
     async def run(self) -> None:
         """Keep the venue until cancelled."""
