@@ -8,17 +8,16 @@ from fastapi import WebSocket, WebSocketDisconnect
 from fixgw.edge.api.connections import CONNECTION, WebSocketConnection
 
 TRY_AGAIN_LATER = 1013  # the close code of RFC 6455's registry for a client that is too slow
-TOGETHER_MAX = 50  # texts that are written together: the client begins with these while more are made
 CLOSE_SECONDS = 1.0  # how long a client that does not read is given to take the last frame
 
 
 class Outbound:
     """Takes texts for `websocket`, and sends each as a frame, once it is accepted.
 
-    All texts until `soon` calls what it was given are written together, TOGETHER_MAX at most, past the layers
-    of the framework, which would write each by itself. One that gets more while over `backlog_bytes_max` wait
-    is cut off: so a single text may be longer, as that with very many orders is. All methods are for the
-    thread of one event loop; `run` ends when the connection is cut off.
+    All texts until `soon` calls what it was given are written together, past the layers of the framework,
+    which would write each by itself. One that gets more while over `backlog_bytes_max` wait is cut off: so a
+    single text may be longer, as that with very many orders is. All methods are for the thread of one event
+    loop; `run` ends when the connection is cut off.
     """
 
     def __init__(
@@ -53,8 +52,6 @@ class Outbound:
             self._soon(self._write)
         self._texts.append(text)
         self._bytes += len(text)
-        if len(self._texts) >= TOGETHER_MAX:
-            self._write()
 
     def _write(self) -> None:
         """Write what waits, if the client has read what was written before."""
