@@ -52,7 +52,8 @@ class Rig:
         self._ended(code, said)
 
     def _ended(self, code: int, said: str) -> None:
-        assert self.gateway.ended() == code, f"see {self.gateway.log}"
+        ended = self.gateway.ended()
+        assert ended == code, f"ended with {ended}, see {self.gateway.log}"
         self._plan.unlink(missing_ok=True)
         if said:
             last = self.gateway.log.read_text().splitlines()[-1]
