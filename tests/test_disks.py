@@ -292,8 +292,9 @@ def test_what_a_client_asks_for_again_cannot_be_laid_out(rig: Rig) -> None:
     rig.restart()
 
 
-def test_the_disk_of_the_log_is_full(tmp_path: Path) -> None:
-    """It stops nothing: cancels go through, and a stop is a clean one."""
+def test_the_disk_of_the_log_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops nothing: cancels go through, and a stop is a clean one, however Python buffers its output."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     rig = Rig(tmp_path)
     rig.trader.enter(3)
     rig.trader.drain()

@@ -4,7 +4,8 @@ import logging
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import IO, Literal
+from io import FileIO, TextIOWrapper
+from typing import IO, TYPE_CHECKING, Literal, TextIO
 
 import msgspec
 import structlog
@@ -12,6 +13,9 @@ from structlog.typing import EventDict, WrappedLogger
 
 from fixgw.engine.turn import Line
 from fixgw.fix.decode import redact
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 FLUSH_AT = 65_536  # characters: what is buffered at most before it is written
 
@@ -99,11 +103,37 @@ def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+class _Raw(FileIO):
+    """A file that takes all of what is written, or says that it does not, and keeps nothing back."""
+
+    def write(self, data: "Buffer") -> int:
+        """Write all of `data`, which a signal or a disk that fills up can cut. Raises OSError."""
+        left = memoryview(data)
+        while left:
+            written = super().write(left)
+            if written is None:
+                raise BlockingIOError("the reader does not read")
+            left = left[written:]
+        return memoryview(data).nbytes
+
+
+def _unbuffered(stream: TextIO) -> IO[str]:
+    """What writes where `stream` writes, and keeps nothing back.
+
+    A line that a full disk did not take would wait in a buffer, and fail the process at its end (code 120).
+    """
+    try:
+        raw = _Raw(stream.fileno(), "w", closefd=False)
+    except OSError:  # it is none of the system's
+        return stream
+    return TextIOWrapper(raw, stream.encoding, stream.errors, write_through=True)
+
+
 def configure(
     log_format: Literal["auto", "json", "text"], level: str, file: IO[str] | None = None
 ) -> LineBuffer:
     """Send all log lines to `file` (default: stderr); "auto" is text on a terminal, JSON elsewhere."""
-    file = sys.stderr if file is None else file
+    file = _unbuffered(sys.stderr) if file is None else file
     text = log_format == "text" or (log_format == "auto" and file.isatty())
     buffer = LineBuffer(file, as_json=not text, with_requests=level in ("debug", "info"))
     processors: list[structlog.typing.Processor]
