@@ -205,9 +205,7 @@ def requests(rounds: int, count: int) -> None:
         with bare(needed) as yardstick, ours(needed) as server:
             for function, shape in kinds:
                 out.print(f"round {number + 1} of {rounds}: {function}, {shape.text}", end="\r")
-                rest(
-                    server
-                )  # or what the journal has left to do would be done while the bare app is measured
+                rest(server)
                 for name, contestant in ((BARE, yardstick), (OURS, server)):
                     found = shape.measure(function, contestant, shape.of(count))
                     loads[function, shape, name].append(found)
@@ -223,7 +221,7 @@ def requests(rounds: int, count: int) -> None:
 
 
 def rest(server: Server) -> None:
-    """Wait until fixgw has nothing to do."""
+    """Wait until fixgw has nothing to do: its journal would fold while the bare app is measured."""
     assert server.gateway is not None
     data = server.gateway.data
     until(lambda: call(data, Status()).status.journal.turns_not_folded == 0)
