@@ -20,7 +20,7 @@ from fixgw.edge.api.connections import CONNECTION
 from fixgw.edge.api.context import Context
 from fixgw.edge.api.identity import Identity
 from fixgw.edge.api.limits import Rates
-from fixgw.edge.api.tokens import Tokens
+from fixgw.edge.api.tokens import Tokens, key_of
 from fixgw.edge.engine_link import EngineAwayError, OnAnswer, Watch
 from fixgw.engine.turn import Answered, Happened
 from tests.api.alphapoint.client import OK, assert_refused
@@ -470,11 +470,11 @@ def test_a_login_lives_as_long_as_its_connection() -> None:
     """A client that only listens does not lose it: its token is used for it, again and again."""
 
     async def test(bench: Bench) -> None:
-        used: list[str] = []
-        find = bench.tokens.find
-        bench.tokens.find = lambda token: used.append(token) or find(token)  # type: ignore[method-assign, func-returns-value]
+        used: list[bytes] = []
+        use = bench.tokens.use
+        bench.tokens.use = lambda key: used.append(key) or use(key)  # type: ignore[method-assign, func-returns-value]
         token = await bench.log_in()
         await bench.until(lambda: len(used) > 5)
-        assert set(used) == {token}
+        assert set(used) == {key_of(token)}
 
     on_a_bench(test, token_seconds=0)

@@ -34,14 +34,18 @@ class Tokens:
         now = self._clock()
         self._make_room(identity, now)
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        key = _key(token)
+        key = key_of(token)
         self._identities[key] = identity
         self._used.setdefault(identity, OrderedDict())[key] = now
         return token
 
     def find(self, token: str) -> Identity | None:
         """Whose token this is, None when it is not good; a token that is used is good for longer."""
-        key, now = _key(token), self._clock()
+        return self.use(key_of(token))
+
+    def use(self, key: bytes) -> Identity | None:
+        """Find it by its `key_of`, which one who asks often has kept."""
+        now = self._clock()
         identity = self._identities.get(key)
         if identity is None:
             return None
@@ -55,7 +59,7 @@ class Tokens:
 
     def when_ended(self, token: str, tell: Callable[[], None]) -> Callable[[], None]:
         """Call `tell` as soon as the token is good no more, until what is returned is called."""
-        key = _key(token)
+        key = key_of(token)
         waiting = self._to_tell.setdefault(key, [])
         waiting.append(tell)
 
@@ -69,7 +73,7 @@ class Tokens:
 
     def revoke(self, token: str) -> None:
         """Have the token be good no more, if it was."""
-        key = _key(token)
+        key = key_of(token)
         if key in self._identities:
             self._forget(key)
 
@@ -98,5 +102,6 @@ class Tokens:
             tell()
 
 
-def _key(token: str) -> bytes:
+def key_of(token: str) -> bytes:
+    """What stands for a token here: its hash."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,7 +1,8 @@
 """What a call asks the engine, and how its messages name what they mean."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from fixgw.core.directory import InstrumentName
 from fixgw.core.errors import ErrorCode, Refusal, Subject, invalid, not_found
@@ -17,7 +18,7 @@ from fixgw.engine.turn import Answered
 EVERYTHING = Scope(ScopeType.ALL)
 
 
-class Ask(NamedTuple):
+class Ask(Struct, frozen=True):
     """A request for the engine, and what to make of its answer.
 
     `refused` is the reply to a refusal; `event` is what, in that case, subscribers are told besides. Not of a
@@ -39,7 +40,7 @@ class Ask(NamedTuple):
         return self.refused(refusal), event
 
 
-class Caller(NamedTuple):
+class Caller(Struct, frozen=True):
     """Who asks, and what he asks with; `identity` is None only in a public call."""
 
     context: Context
