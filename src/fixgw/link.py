@@ -123,14 +123,14 @@ class _Connection:
         is_little = len(self.told) < ASKED_PER_TURN and not self.to_send
         return is_little and not self.serves_venues and 0 < self.end <= len(self.received)
 
-    def frame(self) -> bytes | None:
+    def frame(self) -> bytearray | None:
         """The next whole frame that has come in. Raises LinkError for one that is too long."""
         end = self.end
         if end > LENGTH.size + FRAME_MAX:
             raise LinkError(f"a frame of {end - LENGTH.size} bytes is too long")
         if not 0 < end <= len(self.received):
             return None
-        found = bytes(self.received[LENGTH.size : end])
+        found = self.received[LENGTH.size : end]
         del self.received[:end]
         return found
 

@@ -30,6 +30,8 @@ LOGIN_SECONDS = 30.0  # a WebSocket on which nobody has logged in by then is clo
 WAITING_MAX = 1_000  # replies of one WebSocket that wait for the engine; no more requests are read until then
 LOGIN_ENDED = 1008  # close code of RFC 6455: policy violation
 RESTARTED = 1012  # close code: the service restarts; the client subscribes and reads anew
+WAITED_FOR = frozenset(call.name for call in CALLS.values() if call.run is None)
+"""The functions of a connection's own: logins, subscriptions and their ends. What comes behind one waits."""
 
 
 class _Waiting:
@@ -109,7 +111,7 @@ class Socket(Listener):
         if not self._is_idle or self._held >= WAITING_MAX or self._outbound.is_cut_off:
             return False
         frame = parse(text)
-        if _is_waited_for(frame):
+        if isinstance(frame, Frame) and frame.function in WAITED_FOR:
             return False
         self._begin(frame)
         return True
@@ -336,9 +338,3 @@ class Socket(Listener):
     def _lost(self) -> None:
         """Events may have been missed."""
         self._end(RESTARTED, "the gateway starts again; subscribe and read anew")
-
-
-def _is_waited_for(frame: Frame | BadFrame) -> bool:
-    """Whether it is a login, a subscription or the end of one: what comes behind it waits for it."""
-    call = None if isinstance(frame, BadFrame) else CALLS.get(frame.function)
-    return call is not None and call.run is None
