@@ -1,12 +1,15 @@
 """The house rules that no linter knows: who may import whom, and how a module is written."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from fixgw import supervisor
 
 SOURCES = Path(__file__).parents[1] / "src"
 MODULES = {
@@ -194,6 +197,16 @@ def test_the_edge_loads_no_quickfix(module: str) -> None:
     for name in reachable(module):
         libraries = {imported.split(".")[0] for imported in imports_of(name)}
         assert not libraries & {"quickfix", "sqlite3", "typer", "rich"}, name
+
+
+def test_nor_does_the_edge_load_rich_through_structlog() -> None:
+    """It would, where rich is installed, but for the way in which its process is begun."""
+    command = [*supervisor.EDGE, "--help"]
+    command.insert(1, "-Ximporttime")
+    found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in found.stderr.splitlines()}
+    assert {"structlog.dev", "fixgw.edge.front"} <= loaded
+    assert not [name for name in loaded if name.startswith("rich.")]
 
 
 @pytest.mark.parametrize("module", ["fixgw.edge.__main__", "fixgw.engine.__main__", "fixgw.supervisor"])

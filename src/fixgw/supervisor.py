@@ -32,10 +32,11 @@ from fixgw.watch import Watch
 
 log = structlog.get_logger("fixgw.supervisor")
 
-ENGINE = (sys.executable, "-P", "-m", "fixgw.engine")  # -P: no module of the current directory
-EDGE = (sys.executable, "-P", "-m", "fixgw.edge")
-API = (sys.executable, "-P", "-m", "fixgw.edge.api")
-VENUES = (sys.executable, "-P", "-m", "fixgw.edge.venues")
+LEAN = (sys.executable, "-P", "-m", "fixgw.lean")  # -P: no module of the current directory
+ENGINE: tuple[str, ...] = (*LEAN, "fixgw.engine")
+EDGE: tuple[str, ...] = (*LEAN, "fixgw.edge")
+API: tuple[str, ...] = (*LEAN, "fixgw.edge.api")
+VENUES: tuple[str, ...] = (*LEAN, "fixgw.edge.venues")
 OPEN = b"open"  # tells the edge and the API to listen: the engine is ready
 API_STOP_SECONDS = 1.5  # what an API that stops has, to answer what it was asked, before the engine stops too
 TICK_SECONDS = 0.25  # how late a deadline is noticed at most
