@@ -4,16 +4,15 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from fixgw import __version__, control_commands, supervisor
+from fixgw import __version__, control_commands
 from fixgw.certify_client_command import certify_client
 from fixgw.certify_commands import certify
 from fixgw.command_line import DEFAULT_DATA, Data, err, operator, out, plain, say
-from fixgw.config import Config, ConfigError, load
 from fixgw.core.requests import FillOrder, TriggerOrder
 from fixgw.edge import wireline
 from fixgw.engine.sandbox import FindVenue, HoldCancels, LoseVenue, RefuseCancel, ReleaseCancels
@@ -25,7 +24,6 @@ from fixgw.engine.turn import (
     Status,
 )
 from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
-from fixgw.explain import explain
 from fixgw.fix import decode as decoding
 from fixgw.fix import dictionary
 from fixgw.journal_commands import journal
@@ -34,6 +32,9 @@ from fixgw.passwords import hash_password
 from fixgw.send_command import send
 from fixgw.status_command import show
 from fixgw.venues_commands import venues
+
+if TYPE_CHECKING:
+    from fixgw.config import Config
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="A FIX 4.4 gateway that translates cancels."
@@ -54,7 +55,9 @@ Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Overrides the
 DEFAULT_CONFIG = Path("config/gateway.toml")
 
 
-def _load(path: Path, *, look_outside: bool = True) -> Config:
+def _load(path: Path, *, look_outside: bool = True) -> "Config":
+    from fixgw.config import ConfigError, load  # pydantic takes a while to load
+
     try:
         return load(path, look_outside=look_outside)
     except ConfigError as error:
@@ -74,6 +77,8 @@ def serve(
     no_api: Annotated[bool, typer.Option("--no-api", help="Leave the HTTP and WebSocket API out.")] = False,
 ) -> None:
     """Run the gateway until SIGINT or SIGTERM: engine, edge and API, and the supervisor that watches them."""
+    from fixgw import supervisor  # no other command needs it
+
     settings = _load(config)
     raise typer.Exit(
         supervisor.supervise(
@@ -89,6 +94,8 @@ def serve(
 @app.command("check-config")
 def check_config(config: Annotated[Path, typer.Argument()] = DEFAULT_CONFIG) -> None:
     """Say what a configuration means, or every error in it."""
+    from fixgw.explain import explain  # it knows the whole configuration
+
     explain(_load(config), out)
 
 

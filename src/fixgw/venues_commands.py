@@ -7,11 +7,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from fixgw.config import ConfigError, load
 from fixgw.engine.turn import Status
 from fixgw.exits import EXIT_CONFIG, EXIT_REFUSED
 from fixgw.link import LinkError, call
-from fixgw.secret_text import SecretError
 from fixgw.status_command import venue_line
 
 venues = typer.Typer(help="The venues outside the gateway: how they are, and whether they can be used.")
@@ -46,7 +44,9 @@ def show(
 @venues.command()
 def check(name: str, config: ConfigFile = Path("config/gateway.toml")) -> None:
     """Try the credentials of a venue and read its open orders. Nothing is changed there."""
-    from fixgw.edge.venues.check import check as tried  # the network libraries take a while to load
+    from fixgw.config import ConfigError, load  # it takes a while to load, as the network libraries do
+    from fixgw.edge.venues.check import check as tried
+    from fixgw.secret_text import SecretError
 
     try:
         checked = tried(load(config), name)

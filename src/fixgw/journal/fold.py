@@ -20,11 +20,7 @@ from threading import Event as Signal
 from threading import Lock, Thread
 from typing import BinaryIO
 
-import structlog
-
 from fixgw.journal.contract import JournalError
-
-log = structlog.get_logger("fixgw.journal")
 
 STATE_NAME = "state.db"
 SCHEMA_VERSION = 4
@@ -182,7 +178,9 @@ def _put_aside(journal: Path, state: Path, why: str) -> None:
     if first != 1:
         both = "restore both files together, from one backup"
         raise JournalError(f"cannot use {state}: {why}; it cannot be made from {journal} alone: {both}")
-    log.warning("state made anew", state=str(state), why=why)
+    from structlog import get_logger  # a command that only reads need not wait for it
+
+    get_logger("fixgw.journal").warning("state made anew", state=str(state), why=why)
     state.replace(state.with_name(f"{state.name}.aside"))
     for name in (f"{state.name}-wal", f"{state.name}-shm"):
         state.with_name(name).unlink(missing_ok=True)
