@@ -21,7 +21,7 @@ from fixgw.engine import __main__ as engine
 
 SLOW_SECONDS = 2.5
 SHORT_SECONDS = 0.5
-PARK_SECONDS = 30.0
+PARK_SECONDS = 5.0
 
 
 def spin_for_ever() -> NoReturn:

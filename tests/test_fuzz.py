@@ -91,7 +91,7 @@ def test_faults_of_a_kind_are_counted_together() -> None:
     assert "34=9223372036854775808" in next(iter(judge.first.values())).replace(SOH, "|")
 
 
-@pytest.mark.parametrize("of", ["engine", "edge"])
+@pytest.mark.parametrize("of", ["engine", pytest.param("edge", marks=pytest.mark.long)])
 def test_a_process_that_ends_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], of: str
 ) -> None:

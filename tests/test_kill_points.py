@@ -27,13 +27,13 @@ def long(*values: object) -> ParameterSet:
 @pytest.mark.parametrize(
     "plan",
     [
-        pytest.param("after take 1 kill", id="counted-but-not-decided"),
+        pytest.param("after take 1 kill", id="counted-but-not-decided", marks=pytest.mark.long),
         pytest.param("before insert 1 kill", id="in-the-commit-before-sqlite", marks=pytest.mark.long),
         pytest.param("after insert 1 kill", id="in-the-commit-after-sqlite"),
         pytest.param("before send 1 kill", id="before-the-first-send", marks=pytest.mark.long),
         pytest.param("after send 3 kill", id="after-the-third-send"),
         pytest.param("after turn 1 kill", id="after-the-turn", marks=pytest.mark.long),
-        pytest.param("before fold 1 kill", id="sent-but-not-folded"),
+        pytest.param("before fold 1 kill", id="sent-but-not-folded", marks=pytest.mark.long),
         pytest.param("after fold-begins 1 kill", id="in-the-fold", marks=pytest.mark.long),
         pytest.param("after fold 1 kill", id="after-the-fold"),
     ],
@@ -71,7 +71,7 @@ def test_at_the_first_request_after_a_clean_stop(rig: Rig) -> None:
 @pytest.mark.parametrize(
     "plan",
     [
-        pytest.param("before last-poll 1 kill", id="logged-out"),
+        pytest.param("before last-poll 1 kill", id="logged-out", marks=pytest.mark.long),
         pytest.param("before last-commit 1 kill", id="port-closed-but-not-committed", marks=pytest.mark.long),
         pytest.param("after last-commit 1 kill", id="committed-but-not-closed"),
     ],

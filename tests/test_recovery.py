@@ -26,7 +26,7 @@ def crashed(tmp_path: Path) -> tuple[Gateway, Client]:
     return gateway, trader
 
 
-@pytest.mark.parametrize("is_crashed", [False, True])
+@pytest.mark.parametrize("is_crashed", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_copy_says_when_the_report_was_sent_first(tmp_path: Path, is_crashed: bool) -> None:
     """OrigSendingTime(122) is the SendingTime(52) of the first, also after a crash in between."""
     gateway = Gateway(tmp_path / "data").start()

@@ -66,7 +66,7 @@ def goes_on(trader: Client) -> None:
         ("after epoch 1", False),
         pytest.param("after epoch 1", True, marks=pytest.mark.long),
         pytest.param("before wipe 1", False, marks=pytest.mark.long),
-        ("before wipe 1", True),
+        pytest.param("before wipe 1", True, marks=pytest.mark.long),
         ("after wipe 1", False),
         pytest.param("after wipe 1", True, marks=pytest.mark.long),
         pytest.param("before epoch 2", False, marks=pytest.mark.long),

@@ -8,7 +8,9 @@ from tests.gateway import Gateway
 from tests.wire import cancel, mass, order
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["clean-stop", "kill-9"])
+@pytest.mark.parametrize(
+    "killed", [pytest.param(False, marks=pytest.mark.long), True], ids=["clean-stop", "kill-9"]
+)
 def test_a_restart_loses_nothing(tmp_path: Path, killed: bool) -> None:
     """DESIGN of the journal: everything is committed before it is told, so what was told is still there."""
     gateway = Gateway(tmp_path / "data").start()

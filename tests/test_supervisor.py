@@ -138,7 +138,7 @@ def test_a_crash_loop_is_given_up(odd: Odd) -> None:
     assert events(gateway, "supervisor gives up")[0]["crashes"] == 4
 
 
-@pytest.mark.parametrize("code", [0, 69, 74, 78])
+@pytest.mark.parametrize("code", [0, *(pytest.param(code, marks=pytest.mark.long) for code in (69, 74)), 78])
 def test_no_restart_after_an_end_that_a_restart_cannot_help(odd: Odd, code: int) -> None:
     """A clean end, and what a person has to look at: the supervisor ends with the same code."""
     gateway = odd(f"exit-{code}")

@@ -34,6 +34,7 @@ def test_nothing_is_lost_or_doubled() -> None:
     assert (lines["lost"], lines["doubled"], lines["wrong"]) == ("0", "0", "0")
 
 
+@pytest.mark.long
 def test_a_gateway_that_forgets_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same crashes with and without a step of the recovery: without it reports are lost."""
     monkeypatch.setattr(trials, "PATIENCE_SECONDS", 3.0)

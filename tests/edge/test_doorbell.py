@@ -59,7 +59,7 @@ def test_it_is_heard_and_not_answered(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_sleeps_long_answers_at_once(tmp_path: Path) -> None:
-    """It sleeps for half a minute here; also when nothing but Heartbeats has come for a while."""
+    """It sleeps for seconds here; also when nothing but Heartbeats has come for a while."""
     gateway = Gateway(tmp_path / "data", command=(sys.executable, "-m", "tests.odd_engine", "sleepy"))
     with gateway:
         trader = gateway.client("TRADER37")

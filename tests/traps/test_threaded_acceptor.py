@@ -82,7 +82,7 @@ def test_we_live_through_running_out_of_descriptors(
     newcomer.quiet()
 
 
-@pytest.mark.parametrize("sync", ["full", "normal"])
+@pytest.mark.parametrize("sync", ["full", pytest.param("normal", marks=pytest.mark.long)])
 def test_nor_does_the_journal_need_any(tmp_path: Path, sync: str) -> None:
     """Cure: what folds the turns into the state opens no file, however much it has to do."""
     config = write_config(tmp_path / "config", ('sync = "full"', f'sync = "{sync}"'))
