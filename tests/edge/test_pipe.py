@@ -10,7 +10,8 @@ import pytest
 from fixgw.edge import pipe
 from fixgw.edge.doorbell import Doorbell
 from fixgw.edge.frames import Framer
-from fixgw.edge.pipe import STREAM_MESSAGES, EngineSide, Limits, Pipe
+from fixgw.edge.pipe import STREAM_MESSAGES, Limits, Pipe
+from fixgw.edge.sides import EngineSide
 from fixgw.edge.window import ALONE_MAX, WITH_ENGINE_MAX, Company
 from fixgw.fix.framing import message
 

@@ -22,7 +22,8 @@ from fixgw.config import Config
 from fixgw.edge import logon
 from fixgw.edge.doorbell import Doorbell
 from fixgw.edge.logon import Claim, Refused
-from fixgw.edge.pipe import EngineSide, Limits, Pipe, Take
+from fixgw.edge.pipe import Limits, Pipe, Take
+from fixgw.edge.sides import EngineSide
 from fixgw.edge.verifier import Verifier
 from fixgw.edge.visitor import Stage, Visitor, to_end
 from fixgw.edge.window import Company

@@ -8,23 +8,23 @@ client that does not read is cut off. It gets everything by resend at its return
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import cast
 
 import structlog
 from msgspec import Struct
 
 from fixgw.edge.doorbell import Doorbell
-from fixgw.edge.frames import Cut, Framer, sending_time, without_absurd_numbers
+from fixgw.edge.frames import Cut, Framer, sending_time
 from fixgw.edge.gap import Gap
+from fixgw.edge.inspection import for_the_engine, has_special
 from fixgw.edge.pace import Pace
 from fixgw.edge.resend import Resends
+from fixgw.edge.sides import ClientSide
 from fixgw.edge.window import PATIENCE_SECONDS, Company, Window
 from fixgw.engine.turn import EdgeSession
 
 log = structlog.get_logger("fixgw.edge")
 
 WRITE_HIGH = 262_144  # bytes waiting for the engine, or of a resend for the client: above, it waits too
-LOOKED_AT = (b"\x0135=2\x01", b"\x0135=A\x01", b"\x0135=4\x01", b"\x0134=\x01")
 CLOSE_SECONDS = 5.0  # how long a connection that is closed may take its last bytes
 STREAM_MESSAGES = 16  # of the engine's since the client was heard: those after them are a stream
 STREAM_SECONDS = 0.002  # between two readings of them at most: in a slower one nothing would come together
@@ -166,39 +166,21 @@ class Pipe:
         if self._engine is None or self._engine.is_closing():
             return
         data = cut.data
-        if any(mark in data for mark in LOOKED_AT) or data.count(b"\x0134=") < len(cut.ends):
-            data = self._looked_at(cut, self._loop.time())
+        if has_special(cut):
+            now = self._loop.time()
+            passed = for_the_engine(
+                cut, lambda request: self._resends.asked(request, now), self._log_on_again, self._log
+            )
+            data = passed.data
+            if passed.is_end:
+                self._window.drop()
+                self._loop.call_soon(self.cut_off)
         self._write(data)
         self._gap.sent(cut)
         if self._gap.kept > self._limits.backlog_bytes_max:
             self._log.warning("cut off: too much behind a gap", kept_bytes=self._gap.kept)
             self._window.drop()
             self.cut_off()
-
-    def _looked_at(self, cut: Cut, now: float) -> bytes:
-        """The same frames, but no ResendRequest for more than a piece, Logons as they may go on, no MsgSeqNum
-        that QuickFIX would take for another one, and no message without one, which could not be answered.
-
-        Of two MsgType(35) QuickFIX takes the last.
-        """
-        passed = []
-        for frame in cut.frames():
-            type_at = frame.rfind(b"\x0135=") + 1
-            if b"\x0134=\x01" in frame or b"\x0134=" not in frame:
-                self._log.warning("garbled", why="MsgSeqNum(34) is empty or missing")
-            elif frame.startswith(b"35=2\x01", type_at):
-                passed.append(self._resends.asked(without_absurd_numbers(frame), now))
-            elif frame.startswith(b"35=4\x01", type_at):
-                passed.append(without_absurd_numbers(frame))
-            elif frame.startswith(b"35=A\x01", type_at):
-                passed.append(self._log_on_again(frame))
-                if not passed[-1]:
-                    self._window.drop()
-                    self._loop.call_soon(self.cut_off)
-                    break
-            else:
-                passed.append(frame)
-        return b"".join(passed)
 
     def client_lost(self) -> None:
         """The client is gone: have QuickFIX see it, after everything that the client has sent."""
@@ -363,53 +345,3 @@ class Pipe:
         self._stops_reading.discard(why)
         if not self._stops_reading and self._client is not None and not self._client.is_closing():
             self._client.resume_reading()
-
-
-class ClientSide(asyncio.Protocol):
-    """asyncio's callbacks of the client's connection."""
-
-    def __init__(self, pipe: Pipe) -> None:
-        self._pipe = pipe
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of the client."""
-        self._pipe.from_client(data)
-
-    def eof_received(self) -> bool:
-        """The client sends nothing more: no FIX session goes on one way, so the connection is closed."""
-        return False
-
-    def resume_writing(self) -> None:
-        """It has read."""
-        self._pipe.client_drained()
-
-    def connection_lost(self, _: Exception | None) -> None:
-        """It is gone."""
-        self._pipe.client_lost()
-
-
-class EngineSide(asyncio.Protocol):
-    """asyncio's callbacks of the engine's connection."""
-
-    def __init__(self, pipe: Pipe) -> None:
-        self._pipe = pipe
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is there."""
-        self._pipe.engine_made(cast(asyncio.Transport, transport))
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of the engine."""
-        self._pipe.from_engine(data)
-
-    def pause_writing(self) -> None:
-        """It does not read."""
-        self._pipe.engine_full(is_full=True)
-
-    def resume_writing(self) -> None:
-        """It reads again."""
-        self._pipe.engine_full(is_full=False)
-
-    def connection_lost(self, _: Exception | None) -> None:
-        """It is gone."""
-        self._pipe.engine_lost()
