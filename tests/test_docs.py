@@ -19,7 +19,7 @@ from fixgw.config_tables import LISTS
 from fixgw.config_tables import TABLES as SINGLE
 from fixgw.core.errors import ErrorCode, Failure, Refusal, Subject
 from fixgw.core.reports import BusinessReject
-from fixgw.fix import acceptor, application, inbound, outbound, settings
+from fixgw.fix import acceptor, application, inbound, outbound, reasons, settings
 from fixgw.fix.dictionary import SOH, load
 from tests.gateway import ROOT
 
@@ -254,10 +254,10 @@ def test_the_table_of_error_codes_has_the_numbers_of_the_code(row: Row) -> None:
         assert row["text"] == refusal.code.message
         reject = BusinessReject(1, "q", refusal, unsupported_type=unsupported_type)
         made = {
-            "102": outbound.cxl_rej_reason(refusal),
-            "532": outbound.mass_cancel_reject_reason(refusal),
-            "103": outbound.ord_rej_reason(refusal),
-            "380": outbound.business_reject_reason(reject),
+            "102": reasons.cxl_rej_reason(refusal),
+            "532": reasons.mass_cancel_reject_reason(refusal),
+            "103": reasons.ord_rej_reason(refusal),
+            "380": reasons.business_reject_reason(reject),
         }
         documented = {column: row[column] for column in made if row[column] != DASH}
         assert documented
@@ -270,7 +270,7 @@ def test_the_table_of_error_codes_is_complete_and_in_order() -> None:
     assert list(dict.fromkeys(int(row["code"]) for row in found)) == [code.value for code in ErrorCode]
     abouts = {about(row) for row in found}
     assert set(Failure) <= abouts
-    assert set(outbound._SCOPE_REASONS) | {Subject.ACCOUNT} <= abouts
+    assert set(reasons._SCOPE_REASONS) | {Subject.ACCOUNT} <= abouts
     for code in ErrorCode:
         assert "other" in {about(row) for row in found if row["code"] == str(code.value)}
 
