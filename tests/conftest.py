@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.gateway import RUNNING, Gateway, edit_session, write_config
@@ -12,6 +13,10 @@ from tests.wire import Client
 
 # A gateway is several processes: where bytecode is not kept, each of them compiles all sources anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Several tests run on the same cores: how long one example takes says nothing of it.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 LONGEST_FIRST = (

@@ -25,7 +25,9 @@ STOP_SECONDS = 15.0
 
 
 _addresses = count()
-_ports = count(20_000 + 5_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) + os.getpid() % 4_000)
+_WIDTH = 12_000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # below the kernel's own, from 32768
+_FIRST = 20_000 + _WIDTH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_ports = count(_FIRST + os.getpid() % (_WIDTH // 2))
 
 
 def free_port() -> int:
