@@ -65,12 +65,16 @@ def parse(text: str) -> Frame | BadFrame:
     pairs = pairs_of(text, "the frame")
     if not isinstance(pairs, tuple):
         return BadFrame(0, "", pairs)
-    found = dict(pairs)
-    problem = None
-    if len(found) < len(pairs) or not found.keys() <= _KEYS:
-        found, problem = _found(pairs)
-    elif not found:
-        problem = invalid("the frame is empty")
+    found: dict[str, object] = {}
+    problem = None if pairs else invalid("the frame is empty")
+    for key, value in pairs:
+        name = key.lower()
+        if name not in _KEYS:
+            problem = problem or invalid(f"{shown(key)} is not a key of a frame; its keys are: m, i, n, o")
+        elif name in found and not _is_same(found[name], value):
+            problem = problem or invalid(f"{name} is given twice")
+        else:
+            found[name] = value
     number, function = _whole(found.get("i")), found.get("n")
     if not isinstance(function, str) or _FUNCTION.fullmatch(function) is None:
         problem = problem or invalid("n is missing, or is not the name of a function")
@@ -83,21 +87,6 @@ def parse(text: str) -> Frame | BadFrame:
     if not isinstance(payload, tuple):
         return BadFrame(number, function, problem or payload)
     return Frame(number, function, payload) if problem is None else BadFrame(number, function, problem)
-
-
-def _found(pairs: Pairs) -> tuple[dict[str, object], Refusal | None]:
-    """The values by their keys, some of which are in capitals, given twice, or none of a frame."""
-    found: dict[str, object] = {}
-    problem = None
-    for key, value in pairs:
-        name = key.lower()
-        if name not in _KEYS:
-            problem = problem or invalid(f"{shown(key)} is not a key of a frame; its keys are: m, i, n, o")
-        elif name in found and not _is_same(found[name], value):
-            problem = problem or invalid(f"{name} is given twice")
-        else:
-            found[name] = value
-    return found, problem
 
 
 def _is_same(first: object, second: object) -> bool:
