@@ -74,12 +74,9 @@ def read(model: type[M], name: str, pairs: Iterable[tuple[str, object]]) -> M | 
         if field in found and _text(found[field]) != _text(value):
             return invalid(f"{field} is given twice, as {shown(found[field])} and as {shown(value)}")
         found[field] = value
-    if None in found.values():
-        found = {
-            field: value
-            for field, value in found.items()
-            if value is not None or not model.model_fields[field].is_required()
-        }
+    for field, value in list(found.items()):
+        if value is None and model.model_fields[field].is_required():
+            del found[field]
     try:
         return model.model_validate(found)
     except ValidationError as error:

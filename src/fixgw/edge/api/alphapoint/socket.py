@@ -19,6 +19,7 @@ from fixgw.edge.api.alphapoint.table import CALLS, Call, Kind, away, begin, our_
 from fixgw.edge.api.alphapoint.views import OK, Event, events_of, standard
 from fixgw.edge.api.connections import CONNECTION, WebSocketConnection
 from fixgw.edge.api.context import Context
+from fixgw.edge.api.identity import Identity
 from fixgw.edge.api.outbound import TRY_AGAIN_LATER, Outbound
 from fixgw.edge.api.tokens import key_of
 from fixgw.edge.engine_link import EngineAwayError
@@ -73,7 +74,6 @@ class Socket(Listener):
         self._waiting: deque[_Waiting] = deque()
         self._held = self._held_bytes = 0
         self._room = asyncio.Event()
-        self._nobody = self._caller = Caller(context, None)
         self._login: login.LoggedIn | None = None
         self._login_key = b""
         self._forget_login: Callable[[], None] | None = None
@@ -136,7 +136,7 @@ class Socket(Listener):
         if isinstance(frame, BadFrame):
             self._say(FrameType.ERROR, frame, standard(frame.refusal))
             return None
-        caller = self._who()
+        caller = Caller(self._context, self._identity())
         call = begin(frame.function, caller)
         if not isinstance(call, Call):
             is_known = frame.function in CALLS
@@ -222,11 +222,9 @@ class Socket(Listener):
 
     # logins and subscriptions
 
-    def _who(self) -> Caller:
+    def _identity(self) -> Identity | None:
         """Who is logged in; asking keeps the login alive."""
-        if self._login is None or self._context.tokens.use(self._login_key) is None:
-            return self._nobody
-        return self._caller
+        return None if self._login is None else self._context.tokens.use(self._login_key)
 
     async def _own(self, call: Call, frame: Frame, caller: Caller) -> None:
         """Do what only a connection can: log in and out, subscribe."""
@@ -257,7 +255,6 @@ class Socket(Listener):
         if isinstance(outcome, login.LoggedIn):
             self._log_out()
             self._login, self._login_key = outcome, key_of(outcome.token)
-            self._caller = Caller(self._context, outcome.identity)
             self._forget_login = self._context.tokens.when_ended(outcome.token, self._login_ended)
             self._listeners.add(outcome.identity.user_id, self)
             self._keep_alive()
@@ -270,7 +267,7 @@ class Socket(Listener):
 
     def _keep_alive(self) -> None:
         """A login lives as long as its connection: one that only listens does not use it by itself."""
-        self._who()
+        self._identity()
         seconds = self._context.settings.token_seconds / 3
         self._set_timer(asyncio.get_running_loop().call_later(seconds, self._keep_alive))
 
